@@ -1,0 +1,380 @@
+import type { CircuitBreakerOptions, CircuitState, Counts } from './circuit-breaker.ts'
+import { FAILURE, SUCCESS } from './outcome.ts'
+import { BUCKETS, COUNT_FIELDS, EXPIRY, GENERATION, RecordStore, RUNS, SINCE, STATE } from './record-store.ts'
+
+/** States as integers; `circuitStates[code]` is the word. */
+export const CLOSED = 0
+export const OPEN = 1
+export const HALF_OPEN = 2
+export const circuitStates: readonly CircuitState[] = Object.freeze(['CLOSED', 'OPEN', 'HALF_OPEN'])
+
+/** What {@link BreakerTable.admit} answers: 0, or why not. */
+export const ADMITTED = 0
+export const REJECTED_OPEN = -1
+export const REJECTED_HALF_OPEN_FULL = -2
+
+/** Told of each change of state, after it is complete. */
+export type StateChangeHandler = (slot: number, from: number, to: number, nowMs: number) => void
+
+// The six counts of a bucket.
+const REQUESTS = 0
+const SUCCESSES = 1
+const FAILURES = 2
+const EXCLUSIONS = 3
+const CONSECUTIVE_SUCCESSES = 4
+const CONSECUTIVE_FAILURES = 5
+
+// The two runs over all buckets.
+const SUCCESS_RUN = RUNS
+const FAILURE_RUN = RUNS + 1
+
+// The parts of STATE.
+const STATE_MASK = 0x3
+const BUCKET_SHIFT = 2
+const BUCKET_MASK = 0x3ff
+const TRIPS_SHIFT = 12
+
+/** More trips than this make no longer wait. */
+const MAX_TRIPS = 1000
+
+/** Generations are counted round, as many as fit a small integer. */
+const MAX_GENERATION = 0x3fffffff
+
+/** A rolling window has at most as many buckets as STATE can number. */
+export const MAX_BUCKETS = BUCKET_MASK + 1
+
+/**
+ * Circuit breakers of many targets, one slot each: no object, timer or allocation per target or call.
+ *
+ * The machine is that of gobreaker v2 (github.com/sony/gobreaker, v2.4.0), rule by rule:
+ * - time passes only when asked; a period is over strictly after its end, not at it;
+ * - every change of state, and every end of a fixed window, starts a new generation with cleared counts, and
+ *   results of an older generation are dropped;
+ * - in HALF_OPEN at most `maxRequests` calls are admitted in all, excluded ones given back;
+ * - a rolling window records a result in the bucket its call was admitted in, if that still counts.
+ *
+ * Added to it, off by default: a deadline for HALF_OPEN, OPEN times that grow with each trip, and
+ * `successThreshold`.
+ */
+export class BreakerTable {
+  readonly records: RecordStore
+  readonly #options: Readonly<CircuitBreakerOptions>
+  readonly #random: () => number
+  readonly #onChange: StateChangeHandler
+  /** Buckets of the window; a window that does not roll is one bucket. */
+  readonly #buckets: number
+  /** Handed to `readyToTrip`; one object, to allocate nothing. */
+  readonly #view: Counts = noCounts()
+
+  constructor(options: Readonly<CircuitBreakerOptions>, random: () => number, onChange: StateChangeHandler) {
+    this.#options = options
+    this.#random = random
+    this.#onChange = onChange
+    const rolls = options.intervalMs > 0 && options.bucketPeriodMs > 0
+    this.#buckets = rolls ? Math.ceil(options.intervalMs / options.bucketPeriodMs) : 1
+    this.records = new RecordStore(this.#buckets)
+  }
+
+  /** Makes room for slots 0 to `slots - 1`, keeping those there are. */
+  resize(slots: number): void {
+    this.records.resize(slots)
+  }
+
+  /** Starts a slot afresh: CLOSED, nothing counted, nothing remembered. */
+  reset(slot: number, nowMs: number): void {
+    this.#enter(slot, CLOSED, 0, nowMs)
+  }
+
+  /** Admits a call, or says why not. Rejections are counted nowhere. */
+  admit(slot: number, nowMs: number): number {
+    const state = this.state(slot, nowMs)
+    if (state !== CLOSED) {
+      const refusal = this.#refusal(slot, state)
+      if (refusal !== ADMITTED) return refusal
+      if (this.#probesUnderWay(slot) === 0) this.#startProbesDeadline(slot, nowMs)
+    }
+    this.records.ints[this.#currentBucket(slot) + REQUESTS]!++
+    return ADMITTED
+  }
+
+  /** What {@link admit} would answer, without admitting. */
+  wouldAdmit(slot: number, nowMs: number): number {
+    return this.#refusal(slot, this.state(slot, nowMs))
+  }
+
+  /**
+   * Records how a call ended.
+   *
+   * @param generation - the slot's {@link generation} when the call was admitted
+   * @param bucketEnd - its {@link bucketEnd} then
+   * @returns whether the result counted; one of an older generation does not
+   */
+  record(slot: number, generation: number, bucketEnd: number, outcome: number, nowMs: number): boolean {
+    const state = this.state(slot, nowMs)
+    if (generation !== this.generation(slot)) return false
+    const bucket = this.#bucketOf(slot, bucketEnd)
+    if (bucket >= 0) this.#count(slot, bucket, outcome)
+    if (state === HALF_OPEN) this.#judgeProbe(slot, outcome, nowMs)
+    // Asked even if the result was too old to count, as gobreaker does.
+    else if (outcome === FAILURE && this.#options.readyToTrip(this.#sum(slot, this.#view)))
+      this.#setState(slot, OPEN, nowMs)
+    return true
+  }
+
+  /** The state at `nowMs`: what a period that has passed since calls for is done first. */
+  state(slot: number, nowMs: number): number {
+    const { ints, doubles, stride } = this.records
+    const base = slot * stride
+    const state = ints[base + STATE]! & STATE_MASK
+    return nowMs < doubles[(base >> 1) + EXPIRY]! ? state : this.#endPeriod(slot, state, nowMs)
+  }
+
+  /** The generation a call admitted now belongs to. */
+  generation(slot: number): number {
+    return this.records.ints[slot * this.records.stride + GENERATION]!
+  }
+
+  /** When the window's current bucket ends, in ms: tells which one a call admitted now belongs to. */
+  bucketEnd(slot: number): number {
+    return this.expiry(slot)
+  }
+
+  /** A copy of the counts as they stand; unlike {@link state} this lets no time pass. */
+  counts(slot: number): Counts {
+    return this.#sum(slot, noCounts())
+  }
+
+  /** During a change of state: a copy of the counts the state before it ended with. */
+  finalCounts(): Counts {
+    return { ...this.#view }
+  }
+
+  /** When the present state began, in ms. */
+  since(slot: number): number {
+    return this.records.doubles[((slot * this.records.stride) >> 1) + SINCE]!
+  }
+
+  /** When the present period (OPEN time, window or its bucket, probes' deadline) ends, in ms; Infinity for never. */
+  expiry(slot: number): number {
+    return this.records.doubles[((slot * this.records.stride) >> 1) + EXPIRY]!
+  }
+
+  /** How many trips the next OPEN time is lengthened for: one per trip, less one per `timeoutDecayMs` spent CLOSED. */
+  trips(slot: number, nowMs: number): number {
+    const word = this.records.ints[slot * this.records.stride + STATE]!
+    const trips = word >> TRIPS_SHIFT
+    if (trips === 0 || (word & STATE_MASK) !== CLOSED) return trips
+    return Math.max(0, trips - Math.floor((nowMs - this.since(slot)) / this.#options.timeoutDecayMs))
+  }
+
+  /** Opens a circuit for a reason of the caller's, for at least `leastMs`. */
+  trip(slot: number, leastMs: number, nowMs: number): void {
+    if (this.state(slot, nowMs) !== OPEN) this.#setState(slot, OPEN, nowMs, leastMs)
+  }
+
+  #refusal(slot: number, state: number): number {
+    if (state === OPEN) return REJECTED_OPEN
+    const isFull = state === HALF_OPEN && this.#probesTaken(slot) >= this.#options.maxRequests
+    return isFull ? REJECTED_HALF_OPEN_FULL : ADMITTED
+  }
+
+  #endPeriod(slot: number, state: number, nowMs: number): number {
+    if (state === CLOSED && this.#buckets > 1) {
+      this.#roll(slot, nowMs)
+      return CLOSED
+    }
+    const expiry = this.expiry(slot)
+    if (nowMs <= expiry) return state
+    if (state === CLOSED) {
+      this.#newGeneration(slot, nowMs + this.#options.intervalMs)
+      return CLOSED
+    }
+    if (state === OPEN) {
+      this.#setState(slot, HALF_OPEN, nowMs)
+      return HALF_OPEN
+    }
+    // The probes had until then, so that is when the circuit opened again, however late anybody asked.
+    this.#setState(slot, OPEN, expiry)
+    return this.state(slot, nowMs)
+  }
+
+  #setState(slot: number, to: number, nowMs: number, leastMs = 0): void {
+    const from = this.records.ints[slot * this.records.stride + STATE]! & STATE_MASK
+    const trips = this.trips(slot, nowMs)
+    this.#sum(slot, this.#view)
+    this.#enter(slot, to, to === OPEN ? Math.min(trips + 1, MAX_TRIPS) : trips, nowMs)
+    if (to === OPEN) this.#setExpiry(slot, nowMs + Math.max(leastMs, this.#openMs(trips)))
+    this.#onChange(slot, from, to, nowMs)
+  }
+
+  #enter(slot: number, state: number, trips: number, nowMs: number): void {
+    const base = slot * this.records.stride
+    this.records.ints[base + STATE] = (trips << TRIPS_SHIFT) | state
+    this.records.doubles[(base >> 1) + SINCE] = nowMs
+    const { intervalMs, bucketPeriodMs } = this.#options
+    const periodMs = this.#buckets > 1 ? bucketPeriodMs : intervalMs
+    this.#newGeneration(slot, state === CLOSED && periodMs > 0 ? nowMs + periodMs : Infinity)
+  }
+
+  #newGeneration(slot: number, expiry: number): void {
+    const base = slot * this.records.stride
+    this.records.ints[base + GENERATION] = (this.generation(slot) + 1) & MAX_GENERATION
+    this.#setExpiry(slot, expiry)
+    this.#clearCounts(base)
+  }
+
+  #clearCounts(base: number): void {
+    const { ints, stride } = this.records
+    ints[base + SUCCESS_RUN] = 0
+    ints[base + FAILURE_RUN] = 0
+    ints.fill(0, base + BUCKETS, base + stride)
+  }
+
+  #setExpiry(slot: number, expiry: number): void {
+    this.records.doubles[((slot * this.records.stride) >> 1) + EXPIRY] = expiry
+  }
+
+  /** Time to stay OPEN after `trips` earlier trips: `timeoutMs · timeoutGrowth ^ trips`, bounded, plus jitter. */
+  #openMs(trips: number): number {
+    const { timeoutMs, timeoutGrowth, maxTimeoutMs, timeoutJitter } = this.#options
+    const longest = Math.max(timeoutMs, maxTimeoutMs)
+    const grown = timeoutGrowth === 1 ? timeoutMs : Math.min(timeoutMs * timeoutGrowth ** trips, longest)
+    return timeoutJitter === 0 ? grown : grown * (1 + timeoutJitter * this.#random())
+  }
+
+  #judgeProbe(slot: number, outcome: number, nowMs: number): void {
+    const successRun = this.records.ints[slot * this.records.stride + SUCCESS_RUN]!
+    if (outcome === FAILURE) this.#setState(slot, OPEN, nowMs)
+    else if (successRun >= this.#options.successThreshold) this.#setState(slot, CLOSED, nowMs)
+    else if (this.#probesUnderWay(slot) > 0) this.#startProbesDeadline(slot, nowMs)
+    else this.#setExpiry(slot, Infinity)
+  }
+
+  /** Probes under way must give another sign of life until then; while there are none, nobody is waited for. */
+  #startProbesDeadline(slot: number, nowMs: number): void {
+    const { halfOpenTimeoutMs } = this.#options
+    if (halfOpenTimeoutMs > 0) this.#setExpiry(slot, nowMs + halfOpenTimeoutMs)
+  }
+
+  #probesTaken(slot: number): number {
+    const { ints } = this.records
+    const bucket = this.#currentBucket(slot)
+    return ints[bucket + REQUESTS]! - ints[bucket + EXCLUSIONS]!
+  }
+
+  #probesUnderWay(slot: number): number {
+    const { ints } = this.records
+    const bucket = this.#currentBucket(slot)
+    return this.#probesTaken(slot) - ints[bucket + SUCCESSES]! - ints[bucket + FAILURES]!
+  }
+
+  #count(slot: number, bucket: number, outcome: number): void {
+    const { ints, stride } = this.records
+    const base = slot * stride
+    if (outcome === SUCCESS) {
+      ints[bucket + SUCCESSES]!++
+      ints[bucket + CONSECUTIVE_SUCCESSES]!++
+      ints[bucket + CONSECUTIVE_FAILURES] = 0
+      ints[base + SUCCESS_RUN]!++
+      ints[base + FAILURE_RUN] = 0
+    } else if (outcome === FAILURE) {
+      ints[bucket + FAILURES]!++
+      ints[bucket + CONSECUTIVE_FAILURES]!++
+      ints[bucket + CONSECUTIVE_SUCCESSES] = 0
+      ints[base + FAILURE_RUN]!++
+      ints[base + SUCCESS_RUN] = 0
+    } else {
+      ints[bucket + EXCLUSIONS]!++
+    }
+  }
+
+  /** Where the counts of the current bucket begin. */
+  #currentBucket(slot: number): number {
+    const { ints, stride } = this.records
+    const base = slot * stride
+    return base + BUCKETS + ((ints[base + STATE]! >> BUCKET_SHIFT) & BUCKET_MASK) * COUNT_FIELDS
+  }
+
+  /** Where the counts of the bucket begin that ended, or ends, at `bucketEnd`; -1 if it was left behind. */
+  #bucketOf(slot: number, bucketEnd: number): number {
+    const current = this.#currentBucket(slot)
+    if (this.#buckets === 1 || bucketEnd === this.expiry(slot)) return current
+    return this.#earlierBucket(slot, current, bucketEnd)
+  }
+
+  #earlierBucket(slot: number, current: number, bucketEnd: number): number {
+    // Only CLOSED has more than one bucket in use, and all calls of HALF_OPEN are in its first.
+    if ((this.records.ints[slot * this.records.stride + STATE]! & STATE_MASK) !== CLOSED) return current
+    const behind = Math.round((this.expiry(slot) - bucketEnd) / this.#options.bucketPeriodMs)
+    if (behind >= this.#buckets) return -1
+    const bucket = current - behind * COUNT_FIELDS
+    return bucket >= slot * this.records.stride + BUCKETS ? bucket : bucket + this.#buckets * COUNT_FIELDS
+  }
+
+  /** Moves a rolling window on to the bucket of `nowMs`, dropping what it leaves behind. */
+  #roll(slot: number, nowMs: number): void {
+    const { bucketPeriodMs } = this.#options
+    const since = this.since(slot)
+    const next = Math.floor((nowMs - since) / bucketPeriodMs) + 1
+    const passed = next - Math.round((this.expiry(slot) - since) / bucketPeriodMs)
+    if (passed <= 0) return
+    if (passed >= this.#buckets) this.#clearCounts(slot * this.records.stride)
+    else for (let step = 0; step < passed; step++) this.#rollOne(slot)
+    this.#setExpiry(slot, since + next * bucketPeriodMs)
+  }
+
+  #rollOne(slot: number): void {
+    const { ints, stride } = this.records
+    const base = slot * stride
+    const word = ints[base + STATE]!
+    const index = (((word >> BUCKET_SHIFT) & BUCKET_MASK) + 1) % this.#buckets
+    ints[base + STATE] = (word & ~(BUCKET_MASK << BUCKET_SHIFT)) | (index << BUCKET_SHIFT)
+    const dropped = base + BUCKETS + index * COUNT_FIELDS
+    this.#shortenRun(base, dropped, SUCCESS_RUN, SUCCESSES, CONSECUTIVE_SUCCESSES)
+    this.#shortenRun(base, dropped, FAILURE_RUN, FAILURES, CONSECUTIVE_FAILURES)
+    ints.fill(0, dropped, dropped + COUNT_FIELDS)
+  }
+
+  /**
+   * A run of equal results loses what it had in the dropped bucket, but only if it spans all the others whole:
+   * gobreaker's rule, kept literally.
+   */
+  #shortenRun(base: number, dropped: number, run: number, total: number, consecutive: number): void {
+    const { ints, stride } = this.records
+    let spanned = ints[dropped + consecutive]!
+    for (let bucket = base + BUCKETS; bucket < base + stride; bucket += COUNT_FIELDS) {
+      if (bucket !== dropped) spanned += ints[bucket + total]!
+    }
+    if (ints[base + run] === spanned) ints[base + run]! -= ints[dropped + consecutive]!
+  }
+
+  /** Adds up the buckets. */
+  #sum(slot: number, into: Counts): Counts {
+    const { ints, stride } = this.records
+    const base = slot * stride
+    into.requests = 0
+    into.totalSuccesses = 0
+    into.totalFailures = 0
+    into.totalExclusions = 0
+    for (let bucket = base + BUCKETS; bucket < base + stride; bucket += COUNT_FIELDS) {
+      into.requests += ints[bucket + REQUESTS]!
+      into.totalSuccesses += ints[bucket + SUCCESSES]!
+      into.totalFailures += ints[bucket + FAILURES]!
+      into.totalExclusions += ints[bucket + EXCLUSIONS]!
+    }
+    into.consecutiveSuccesses = ints[base + SUCCESS_RUN]!
+    into.consecutiveFailures = ints[base + FAILURE_RUN]!
+    return into
+  }
+}
+
+function noCounts(): Counts {
+  return {
+    requests: 0,
+    totalSuccesses: 0,
+    totalFailures: 0,
+    totalExclusions: 0,
+    consecutiveSuccesses: 0,
+    consecutiveFailures: 0
+  }
+}

@@ -1,0 +1,133 @@
+import { InvalidOptionError } from './errors.ts'
+import { wholeNumber } from './options.ts'
+
+/** Targets there are records of, unless told otherwise. */
+export const DEFAULT_MAX_TARGETS = 10_000
+
+/** The most there may be. */
+export const MAX_TARGETS = 10_000_000
+
+const maxTargetsRule = wholeNumber(1, MAX_TARGETS)
+
+/** @throws InvalidOptionError when `maxTargets` is no whole number from 1 to ten million */
+export function checkMaxTargets(maxTargets: number): number {
+  if (!maxTargetsRule.accepts(maxTargets))
+    throw new InvalidOptionError('maxTargets', maxTargets, maxTargetsRule.allowed)
+  return maxTargets
+}
+
+/** What a {@link KeyTable} asks of whoever keeps the records. */
+export interface RecordKeeper {
+  /** Makes room for slots 0 to `slots - 1`. */
+  resize(slots: number): void
+  /** Starts the record of a slot afresh, for a new key. */
+  reset(slot: number, nowMs: number): void
+  /** Whether the record may be forgotten to make room. */
+  isEvictable(slot: number, nowMs: number): boolean
+  /** When the record was last used, in ms. */
+  lastUsed(slot: number): number
+}
+
+/** Slot that stands for all keys there is no room for. */
+export const SHARED_SLOT = 0
+const FIRST_CAPACITY = 64
+/** Slots looked at to find the one to evict: bounds the work a flood of new keys can cause. */
+const EVICTION_SAMPLE = 64
+
+/**
+ * Which key has which slot, for at most `maxTargets` keys.
+ *
+ * A new key beyond that takes the place of the longest idle among the next 64 evictable records. When none of
+ * them may be forgotten, the key gets {@link SHARED_SLOT}, one record for all such keys: so a flood of
+ * identities can neither grow the table nor flush what is known of bad ones.
+ */
+export class KeyTable {
+  readonly #max: number
+  readonly #records: RecordKeeper
+  readonly #slots = new Map<string, number>()
+  readonly #keys: Array<string | undefined> = []
+  readonly #free: number[] = []
+  /** Slots 1 up to here have been given out. */
+  #used = 0
+  #hand = 0
+
+  /** @throws InvalidOptionError */
+  constructor(maxTargets: number, records: RecordKeeper) {
+    this.#max = checkMaxTargets(maxTargets)
+    this.#records = records
+    this.#resize(Math.min(FIRST_CAPACITY, this.#max) + 1)
+  }
+
+  /** Keys with a slot of their own. */
+  get size(): number {
+    return this.#slots.size
+  }
+
+  /** The slot of a known key, or -1. */
+  find(key: string): number {
+    return this.#slots.get(key) ?? -1
+  }
+
+  /** The slot of a key, given one if it had none. */
+  claim(key: string, nowMs: number): number {
+    return this.#slots.get(key) ?? this.#add(key, nowMs)
+  }
+
+  /** The key of a slot; of {@link SHARED_SLOT} it is `undefined`. */
+  key(slot: number): string | undefined {
+    return this.#keys[slot]
+  }
+
+  /** Forgets a key. */
+  release(slot: number): void {
+    const key = this.#keys[slot]
+    if (key === undefined) return
+    this.#slots.delete(key)
+    this.#keys[slot] = undefined
+    this.#free.push(slot)
+  }
+
+  /** Every slot that has a key. */
+  *slots(): Generator<number> {
+    for (let slot = 1; slot <= this.#used; slot++) {
+      if (this.#keys[slot] !== undefined) yield slot
+    }
+  }
+
+  #add(key: string, nowMs: number): number {
+    const slot = this.#free.pop() ?? this.#unused() ?? this.#evict(nowMs)
+    if (slot === SHARED_SLOT) return slot
+    this.#records.reset(slot, nowMs)
+    this.#slots.set(key, slot)
+    this.#keys[slot] = key
+    return slot
+  }
+
+  #unused(): number | undefined {
+    if (this.#used === this.#max) return undefined
+    this.#used++
+    if (this.#used === this.#keys.length) this.#resize(Math.min(this.#keys.length * 2, this.#max + 1))
+    return this.#used
+  }
+
+  #evict(nowMs: number): number {
+    let longestIdle = SHARED_SLOT
+    for (let looked = 0; looked < Math.min(EVICTION_SAMPLE, this.#max); looked++) {
+      this.#hand = (this.#hand % this.#max) + 1
+      if (!this.#records.isEvictable(this.#hand, nowMs)) continue
+      if (
+        longestIdle === SHARED_SLOT ||
+        this.#records.lastUsed(this.#hand) < this.#records.lastUsed(longestIdle)
+      ) {
+        longestIdle = this.#hand
+      }
+    }
+    if (longestIdle !== SHARED_SLOT) this.#slots.delete(this.#keys[longestIdle]!)
+    return longestIdle
+  }
+
+  #resize(slots: number): void {
+    this.#keys.length = slots
+    this.#records.resize(slots)
+  }
+}

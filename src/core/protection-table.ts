@@ -1,0 +1,533 @@
+import {
+  ADMITTED,
+  BreakerTable,
+  CLOSED,
+  circuitStates,
+  HALF_OPEN,
+  OPEN,
+  REJECTED_OPEN
+} from './breaker-table.ts'
+import { CallTable } from './call-table.ts'
+import type { CircuitBreakerOptions, Counts } from './circuit-breaker.ts'
+import { InvalidOptionError, type Rejection, type RejectionReason } from './errors.ts'
+import type { HealthOptions } from './health-monitor.ts'
+import { HealthTable } from './health-table.ts'
+import { oneOf } from './options.ts'
+import { FAILURE, IGNORED, SUCCESS } from './outcome.ts'
+import { Ramp, rampRates } from './ramp.ts'
+import { FLAGS, IN_FLIGHT, type RecordStore } from './record-store.ts'
+import type { RecoveryOptions } from './recovery-manager.ts'
+
+/** enforce: reject. observe: only record what would have been rejected. off: do nothing at all. */
+export type Mode = 'enforce' | 'observe' | 'off'
+
+export const modes: readonly Mode[] = Object.freeze(['enforce', 'observe', 'off'])
+
+const modeRule = oneOf(modes)
+
+/** @throws InvalidOptionError */
+function checkMode(mode: Mode): Mode {
+  if (!modeRule.accepts(mode)) throw new InvalidOptionError('mode', mode, modeRule.allowed)
+  return mode
+}
+
+// Answers of `admit` besides those of the breaker; all negative.
+const REJECTED_RECOVERING = -3
+const REJECTED_ISOLATED = -4
+const REJECTED_IN_FLIGHT_FULL = -5
+
+/** The answer -1 is the first of these, -2 the second, and so on. */
+const rejectionReasons: readonly RejectionReason[] = Object.freeze([
+  'OPEN',
+  'HALF_OPEN_FULL',
+  'RECOVERING',
+  'ISOLATED',
+  'IN_FLIGHT_FULL'
+])
+
+/** Token of a call that is let through without being followed. */
+export const UNTRACKED = 0x7fffffff
+
+/** Generation of a call that passed although the breaker said no: its result is none of the breaker's business. */
+const NO_GENERATION = -1
+
+// Flags of a slot.
+const RECOVERING = 1
+const ISOLATED = 2
+const DEMOTED = 4
+
+/** While targets are OPEN, their times are looked at no more often than this, in ms. */
+const LEAST_WAKE_INTERVAL_MS = 50
+
+/** What the table tells of, by slot. */
+export type ProtectionEventType =
+  | 'circuit:open'
+  | 'circuit:half-open'
+  | 'circuit:close'
+  | 'recovery:start'
+  | 'recovery:complete'
+  | 'recovery:relapse'
+  | 'health:change'
+  | 'isolate'
+  | 'release'
+
+/** Why a circuit opened: too many failures, a probe that failed or did not end, or a recovery that failed. */
+export type TripReason = 'FAILURES' | 'PROBE_FAILED' | 'PROBES_OVERDUE' | 'RELAPSE'
+
+/** How a circuit came to open. */
+export interface TripRecord {
+  readonly reason: TripReason
+  /** What was counted when it did. */
+  readonly counts: Readonly<Counts>
+}
+
+/** Called when a public operation of the table that changed something is complete. */
+export type SlotEventHandler = (
+  type: ProtectionEventType,
+  slot: number,
+  from: number,
+  to: number,
+  nowMs: number
+) => void
+
+/** Resolved options of a table. */
+export interface ProtectionTableOptions {
+  readonly breaker: Readonly<CircuitBreakerOptions>
+  /** Without it no health is kept. */
+  readonly health: Readonly<HealthOptions> | undefined
+  /** Without it a circuit that closes takes all calls at once. */
+  readonly recovery: Readonly<RecoveryOptions> | undefined
+  readonly maxInFlight: number
+  readonly maxEjectedShare: number
+}
+
+/**
+ * Breaker, health, recovery and calls in flight of many targets by slot: the inner form of the protection.
+ *
+ * `admit` and `settle` work with integers and allocate nothing. Time comes in as an argument and must not go
+ * back; a moment a call was due to be over, or a period to end, takes effect at its own time, whenever it is
+ * noticed.
+ */
+export class ProtectionTable {
+  readonly breakers: BreakerTable
+  readonly health: HealthTable | undefined
+  readonly #records: RecordStore
+  readonly #calls: CallTable
+  readonly #options: ProtectionTableOptions
+  readonly #rates: readonly number[]
+  readonly #slowCallMs: number
+  readonly #hungCallMs: number
+  readonly #ramps = new Map<number, Ramp>()
+  /** Slots that are OPEN or HALF_OPEN. */
+  readonly #unclosed = new Set<number>()
+  /** Slots that are OPEN and not demoted. */
+  readonly #ejected = new Set<number>()
+  readonly #lastTrips = new Map<number, TripRecord>()
+  readonly #knownTargets: () => number
+  readonly #onEvent: SlotEventHandler
+  #nextStateCheck = Infinity
+  readonly #events: Array<Parameters<SlotEventHandler>> = []
+  readonly #rejections = new Float64Array(rejectionReasons.length)
+  #mode: Mode = 'enforce'
+  #isOff = false
+  /** Called with the token of a call that is out of time, after it was counted as a failure. */
+  onOverdue: (token: number) => void = () => {}
+  /** Called when {@link nextWake} has become earlier than it was. */
+  onEarlierWake: () => void = () => {}
+
+  /** @param knownTargets - how many targets there are records of: what may be ejected is a share of them */
+  constructor(
+    options: ProtectionTableOptions,
+    mode: Mode,
+    random: () => number,
+    nowMs: number,
+    knownTargets: () => number,
+    onEvent: SlotEventHandler
+  ) {
+    this.#options = options
+    this.mode = mode
+    this.#knownTargets = knownTargets
+    this.#onEvent = onEvent
+    this.breakers = new BreakerTable(options.breaker, random, (slot, from, to, at) =>
+      this.#onStateChange(slot, from, to, at)
+    )
+    this.#records = this.breakers.records
+    this.health = options.health && new HealthTable(options.health, this.#records, nowMs)
+    this.#rates = options.recovery === undefined ? [] : rampRates(options.recovery)
+    this.#calls = new CallTable(options.maxInFlight)
+    this.#slowCallMs = options.breaker.slowCallMs || Infinity
+    this.#hungCallMs = options.breaker.hungCallMs || Infinity
+  }
+
+  /** Makes room for slots 0 to `slots - 1`. */
+  resize(slots: number): void {
+    this.#records.resize(slots)
+  }
+
+  /** Starts a slot afresh, for a new target. The former one must have no calls in flight. */
+  reset(slot: number, nowMs: number): void {
+    this.#ejected.delete(slot)
+    this.#unclosed.delete(slot)
+    this.#ramps.delete(slot)
+    this.#lastTrips.delete(slot)
+    this.#setFlags(slot, 0)
+    this.breakers.reset(slot, nowMs)
+    this.health?.reset(slot, nowMs)
+  }
+
+  get mode(): Mode {
+    return this.#mode
+  }
+
+  /** @throws InvalidOptionError */
+  set mode(mode: Mode) {
+    this.#mode = checkMode(mode)
+    this.#isOff = mode === 'off'
+  }
+
+  /**
+   * Decides on a call.
+   *
+   * @param timeoutMs - time after which the call counts as failed, in ms; `hungCallMs` if 0 or left out
+   * @returns a token, from 0, to settle the call with; or a negative reason
+   */
+  admit(slot: number, nowMs: number, timeoutMs = 0): number {
+    if (this.#isOff) return UNTRACKED
+    if (nowMs >= this.#calls.earliestDeadline) this.#failOverdueCalls(nowMs)
+    const answer = this.#ask(slot, nowMs)
+    const token =
+      answer === ADMITTED
+        ? this.#open(slot, this.breakers.generation(slot), nowMs, timeoutMs)
+        : this.#reject(slot, answer, nowMs, timeoutMs)
+    if (this.#events.length > 0) this.#tell()
+    return token
+  }
+
+  /** What {@link admit} would answer: 0 or a negative reason. */
+  wouldAdmit(slot: number, nowMs: number): number {
+    if (this.#isOff) return ADMITTED
+    this.catchUp(nowMs)
+    const answer = this.#wouldAsk(slot, nowMs)
+    if (this.#events.length > 0) this.#tell()
+    return this.mode === 'observe' || this.#isLastResort(slot, answer) ? ADMITTED : answer
+  }
+
+  /**
+   * Settles a call, once.
+   *
+   * @param outcome - SUCCESS, FAILURE or IGNORED
+   * @returns whether the token was good; a second settlement, or one after the call was out of time, is not
+   */
+  settle(slot: number, token: number, outcome: number, nowMs: number): boolean {
+    if (nowMs >= this.#calls.earliestDeadline) this.#failOverdueCalls(nowMs)
+    const call = this.#calls.find(token)
+    const isGood = call >= 0 && this.#calls.slot(call) === slot
+    if (isGood) this.#finish(call, outcome, nowMs)
+    if (this.#events.length > 0) this.#tell()
+    return isGood
+  }
+
+  /** Does what became due up to now: calls out of time count as failed. */
+  catchUp(nowMs: number): void {
+    if (nowMs >= this.#calls.earliestDeadline) this.#failOverdueCalls(nowMs)
+  }
+
+  #failOverdueCalls(nowMs: number): void {
+    const overdue = this.#calls.overdue(nowMs)
+    for (const token of overdue) {
+      const call = this.#calls.find(token)
+      this.#finish(call, FAILURE, this.#calls.deadline(call))
+    }
+    // Told only now, since who is told may settle calls or start new ones.
+    this.#tell()
+    for (const token of overdue) this.onOverdue(token)
+  }
+
+  /** No call in flight is out of time before this, in ms; Infinity when none can be. */
+  get nextDeadline(): number {
+    return this.#calls.earliestDeadline
+  }
+
+  /** When {@link wake} should be called next, in ms; Infinity when nothing is waited for. */
+  get nextWake(): number {
+    return Math.min(this.#calls.earliestDeadline, this.#nextStateCheck)
+  }
+
+  /** Lets time pass for all slots, so that changes happen, and are told of, without anybody calling. */
+  wake(nowMs: number): void {
+    this.catchUp(nowMs)
+    if (nowMs < this.#nextStateCheck) return
+    let next = Infinity
+    for (const slot of this.#unclosed) {
+      this.breakers.state(slot, nowMs)
+      // Probes not yet admitted have no deadline yet; they get it within this time.
+      const { halfOpenTimeoutMs } = this.#options.breaker
+      const unset = halfOpenTimeoutMs > 0 ? nowMs + halfOpenTimeoutMs : Infinity
+      next = Math.min(next, this.breakers.expiry(slot), unset)
+    }
+    // A period is over only after its end, so look just after it.
+    this.#nextStateCheck = Math.max(next + 1, nowMs + LEAST_WAKE_INTERVAL_MS)
+    this.#tell()
+  }
+
+  isolate(slot: number, nowMs: number): void {
+    if (this.isIsolated(slot)) return
+    this.#setFlags(slot, this.#flags(slot) | ISOLATED)
+    this.#note('isolate', slot, 0, 0, nowMs)
+    this.#tell()
+  }
+
+  /** Ends {@link isolate}: the target is again what it was before, and what time has made of it since. */
+  release(slot: number, nowMs: number): void {
+    if (!this.isIsolated(slot)) return
+    this.#setFlags(slot, this.#flags(slot) & ~ISOLATED)
+    this.#note('release', slot, 0, 0, nowMs)
+    this.#tell()
+  }
+
+  isIsolated(slot: number): boolean {
+    return (this.#flags(slot) & ISOLATED) !== 0
+  }
+
+  /** Whether the target is kept as last resort, because enough others are ejected. */
+  isDemoted(slot: number): boolean {
+    return (this.#flags(slot) & DEMOTED) !== 0
+  }
+
+  /** The ramp of a recovering target, as the time calls for. */
+  ramp(slot: number, nowMs: number): Ramp | undefined {
+    const ramp = (this.#flags(slot) & RECOVERING) === 0 ? undefined : this.#judgedRamp(slot, nowMs)
+    this.#tell()
+    return ramp
+  }
+
+  /** How the circuit last came to open; `undefined` if it never did. */
+  lastTrip(slot: number): TripRecord | undefined {
+    return this.#lastTrips.get(slot)
+  }
+
+  /** Whole ms until an OPEN target may be probed; 0 for one that is not OPEN. */
+  retryAfterMs(slot: number, nowMs: number): number {
+    if (this.breakers.state(slot, nowMs) !== OPEN) return 0
+    // The period is over strictly after its end.
+    return Math.floor(this.breakers.expiry(slot) - nowMs) + 1
+  }
+
+  /** Calls in flight to one target. */
+  inFlight(slot: number): number {
+    return this.#records.shorts[2 * slot * this.#records.stride + IN_FLIGHT]!
+  }
+
+  /** Calls in flight in all. */
+  get totalInFlight(): number {
+    return this.#calls.inFlight
+  }
+
+  /** Targets refused now for what they did: OPEN, and neither demoted nor by hand. */
+  get ejected(): number {
+    return this.#ejected.size
+  }
+
+  get recovering(): number {
+    return this.#ramps.size
+  }
+
+  /** Calls rejected since the start, by reason; in observe mode, that would have been. */
+  rejections(): Readonly<Record<RejectionReason, number>> {
+    return Object.freeze(
+      Object.fromEntries(rejectionReasons.map((reason, index) => [reason, this.#rejections[index]!]))
+    ) as Readonly<Record<RejectionReason, number>>
+  }
+
+  /** Whether nothing is known of the target that must not be forgotten. */
+  isClean(slot: number, nowMs: number): boolean {
+    return (
+      this.inFlight(slot) === 0 &&
+      this.#flags(slot) === 0 &&
+      this.breakers.state(slot, nowMs) === CLOSED &&
+      this.breakers.trips(slot, nowMs) === 0
+    )
+  }
+
+  /** Demotes ejected targets until no more than the share allowed is left, as when others were forgotten. */
+  capEjected(): void {
+    for (const slot of this.#ejected) {
+      if (this.#ejected.size <= this.#maxEjected()) return
+      this.#ejected.delete(slot)
+      this.#setFlags(slot, this.#flags(slot) | DEMOTED)
+    }
+  }
+
+  #ask(slot: number, nowMs: number): number {
+    if (this.#calls.isFull) return REJECTED_IN_FLIGHT_FULL
+    const flags = this.#flags(slot)
+    if (flags !== 0) {
+      if ((flags & ISOLATED) !== 0) return REJECTED_ISOLATED
+      if ((flags & RECOVERING) !== 0 && this.#judgedRamp(slot, nowMs)?.take() === false)
+        return REJECTED_RECOVERING
+    }
+    return this.breakers.admit(slot, nowMs)
+  }
+
+  /** As `#ask`, without taking anything. */
+  #wouldAsk(slot: number, nowMs: number): number {
+    if (this.#calls.isFull) return REJECTED_IN_FLIGHT_FULL
+    const flags = this.#flags(slot)
+    if ((flags & ISOLATED) !== 0) return REJECTED_ISOLATED
+    if ((flags & RECOVERING) !== 0 && this.#judgedRamp(slot, nowMs)?.wouldTake === false)
+      return REJECTED_RECOVERING
+    return this.breakers.wouldAdmit(slot, nowMs)
+  }
+
+  #reject(slot: number, answer: number, nowMs: number, timeoutMs: number): number {
+    if (!this.#isLastResort(slot, answer)) {
+      this.#rejections[-answer - 1]!++
+      if (this.mode !== 'observe') return answer
+    }
+    return answer === REJECTED_IN_FLIGHT_FULL ? UNTRACKED : this.#open(slot, NO_GENERATION, nowMs, timeoutMs)
+  }
+
+  /** Whether a target that is refused for what it did is let through all the same. */
+  #isLastResort(slot: number, answer: number): boolean {
+    return answer >= REJECTED_RECOVERING && this.isDemoted(slot)
+  }
+
+  #open(slot: number, generation: number, nowMs: number, timeoutMs: number): number {
+    const deadline = nowMs + (timeoutMs > 0 ? timeoutMs : this.#hungCallMs)
+    const isEarliest = deadline < this.#calls.earliestDeadline
+    const token = this.#calls.open(slot, generation, this.breakers.bucketEnd(slot), nowMs, deadline)
+    this.#records.shorts[2 * slot * this.#records.stride + IN_FLIGHT]!++
+    if (isEarliest) this.onEarlierWake()
+    return token
+  }
+
+  #finish(call: number, outcome: number, nowMs: number): void {
+    const calls = this.#calls
+    const slot = calls.slot(call)
+    const generation = calls.generation(call)
+    const bucketEnd = calls.bucketEnd(call)
+    const elapsedMs = nowMs - calls.startedAt(call)
+    calls.close(call)
+    this.#records.shorts[2 * slot * this.#records.stride + IN_FLIGHT]!--
+
+    const judged = outcome === SUCCESS && elapsedMs > this.#slowCallMs ? FAILURE : outcome
+    const ramp = (this.#flags(slot) & RECOVERING) === 0 ? undefined : this.#ramps.get(slot)
+    const passedAnyway = generation === NO_GENERATION
+    if (!passedAnyway && !this.breakers.record(slot, generation, bucketEnd, judged, nowMs)) return
+    if (judged === IGNORED) return
+    if (ramp !== undefined && !passedAnyway) {
+      ramp.record(judged === FAILURE)
+      this.#judgedRamp(slot, nowMs)
+    }
+    if (this.health !== undefined) this.#recordHealth(this.health, slot, elapsedMs, judged === FAILURE, nowMs)
+  }
+
+  #recordHealth(health: HealthTable, slot: number, elapsedMs: number, failed: boolean, nowMs: number): void {
+    const before = health.lastStatus(slot)
+    const after = health.record(slot, elapsedMs, failed, nowMs)
+    if (after !== before) this.#note('health:change', slot, before, after, nowMs)
+  }
+
+  #onStateChange(slot: number, from: number, to: number, nowMs: number): void {
+    if (from === OPEN) this.#ejected.delete(slot)
+    if (to === OPEN) this.#enterOpen(slot, from, nowMs)
+    else if (to === HALF_OPEN) this.#note('circuit:half-open', slot, from, to, nowMs)
+    else this.#enterClosed(slot, from, nowMs)
+  }
+
+  #enterOpen(slot: number, from: number, nowMs: number): void {
+    const relapsed = this.#endRamp(slot)
+    const counts = Object.freeze(this.breakers.finalCounts())
+    this.#lastTrips.set(slot, Object.freeze({ reason: tripReason(from, relapsed, counts), counts }))
+    this.#note('circuit:open', slot, from, OPEN, nowMs)
+    if (relapsed) this.#note('recovery:relapse', slot, from, OPEN, nowMs)
+    this.#unclosed.add(slot)
+    this.#checkStatesBy(this.breakers.expiry(slot) + 1)
+    if (this.#ejected.size + 1 > this.#maxEjected()) {
+      this.#setFlags(slot, this.#flags(slot) | DEMOTED)
+    } else {
+      this.#setFlags(slot, this.#flags(slot) & ~DEMOTED)
+      this.#ejected.add(slot)
+    }
+  }
+
+  #checkStatesBy(atMs: number): void {
+    if (atMs >= this.#nextStateCheck) return
+    this.#nextStateCheck = atMs
+    this.onEarlierWake()
+  }
+
+  #enterClosed(slot: number, from: number, nowMs: number): void {
+    this.#unclosed.delete(slot)
+    this.#note('circuit:close', slot, from, CLOSED, nowMs)
+    if (this.#options.recovery === undefined) {
+      this.#setFlags(slot, this.#flags(slot) & ~DEMOTED)
+      return
+    }
+    this.#ramps.set(slot, new Ramp(this.#options.recovery, this.#rates, nowMs))
+    this.#setFlags(slot, this.#flags(slot) | RECOVERING)
+    this.#note('recovery:start', slot, from, CLOSED, nowMs)
+  }
+
+  /** The ramp of a recovering slot; `undefined` if the time has come for it to end. */
+  #judgedRamp(slot: number, nowMs: number): Ramp | undefined {
+    const ramp = this.#ramps.get(slot)
+    const verdict = ramp?.judge(nowMs)
+    if (verdict === 'RECOVERING') return ramp
+    if (verdict === 'RELAPSE') this.breakers.trip(slot, this.#options.recovery!.cooldownPeriodMs, nowMs)
+    if (verdict === 'COMPLETE') {
+      this.#endRamp(slot)
+      this.#setFlags(slot, this.#flags(slot) & ~DEMOTED)
+      this.#note('recovery:complete', slot, CLOSED, CLOSED, nowMs)
+    }
+    return undefined
+  }
+
+  #endRamp(slot: number): boolean {
+    this.#setFlags(slot, this.#flags(slot) & ~RECOVERING)
+    return this.#ramps.delete(slot)
+  }
+
+  #maxEjected(): number {
+    return Math.max(1, Math.floor(this.#options.maxEjectedShare * this.#knownTargets()))
+  }
+
+  #flags(slot: number): number {
+    return this.#records.bytes[4 * slot * this.#records.stride + FLAGS]!
+  }
+
+  #setFlags(slot: number, flags: number): void {
+    this.#records.bytes[4 * slot * this.#records.stride + FLAGS] = flags
+  }
+
+  #note(type: ProtectionEventType, slot: number, from: number, to: number, nowMs: number): void {
+    this.#events.push([type, slot, from, to, nowMs])
+  }
+
+  #tell(): void {
+    if (this.#events.length === 0) return
+    for (const event of this.#events.splice(0)) this.#onEvent(...event)
+  }
+}
+
+/** What a negative answer of `admit` means for the caller. */
+export function readRejection(
+  table: ProtectionTable,
+  slot: number,
+  key: string,
+  answer: number,
+  nowMs: number
+): Rejection {
+  return {
+    key,
+    reason: rejectionReasons[-answer - 1]!,
+    state: table.isIsolated(slot) ? 'OPEN' : circuitStates[table.breakers.state(slot, nowMs)]!,
+    retryAfterMs: answer === REJECTED_OPEN ? table.retryAfterMs(slot, nowMs) : 0
+  }
+}
+
+function tripReason(from: number, relapsed: boolean, counts: Readonly<Counts>): TripReason {
+  if (relapsed) return 'RELAPSE'
+  if (from === CLOSED) return 'FAILURES'
+  return counts.totalFailures > 0 ? 'PROBE_FAILED' : 'PROBES_OVERDUE'
+}

@@ -1,0 +1,312 @@
+import { Alarm } from './alarm.ts'
+import {
+  type CallOptions,
+  CallRunner,
+  checkTimeout,
+  type Permit,
+  type ProtectedFunction
+} from './call-runner.ts'
+import { MAX_IN_FLIGHT } from './call-table.ts'
+import {
+  type CircuitBreakerOptions,
+  type CoreComponents,
+  resolveCircuitBreakerOptions
+} from './circuit-breaker.ts'
+import { type Clock, systemClock, systemRandom } from './clock.ts'
+import { ProtectionClosedError, type RejectedError, rejectionError, TableFullError } from './errors.ts'
+import { type ProtectionEvent, protectionEvent } from './events.ts'
+import { type Explanation, explain } from './explain.ts'
+import { type Health, type HealthOptions, readHealth, resolveHealthOptions } from './health-monitor.ts'
+import type { HealthTable } from './health-table.ts'
+import { DEFAULT_MAX_TARGETS, KeyTable, MAX_TARGETS, SHARED_SLOT } from './key-table.ts'
+import { Notifier } from './notifier.ts'
+import { anyObject, durationMs, oneOf, type Rules, resolveOptions, share, wholeNumber } from './options.ts'
+import { type PresetName, presets } from './presets.ts'
+import { type Mode, modes, ProtectionTable, readRejection } from './protection-table.ts'
+import { type RecoveryOptions, resolveRecoveryOptions } from './recovery-manager.ts'
+import {
+  type OverallStatus,
+  type PeerStatus,
+  readOverallStatus,
+  readPeerStatus,
+  type StatusSource
+} from './status.ts'
+
+/** Options of the protection. */
+export interface ProtectionOptions {
+  /** Breaker options to start from. */
+  preset: PresetName
+  /** Breaker options that go before those of the preset. */
+  breaker: Partial<CircuitBreakerOptions>
+  health: Partial<HealthOptions>
+  recovery: Partial<RecoveryOptions>
+  mode: Mode
+  /** Targets there are records of, at least 1. Beyond it the longest idle clean ones are forgotten. */
+  maxTargets: number
+  /** Calls in flight at once, 1 to 65535. */
+  maxInFlight: number
+  /**
+   * Largest share of the known targets, above 0 up to 1, that is refused at once for what they did (one is always
+   * allowed). Beyond it a target is kept as last resort.
+   */
+  maxEjectedShare: number
+  /** How long a record of a target that did harm is kept at least, in ms since its last call. */
+  badMaxAgeMs: number
+}
+
+export const defaultProtectionOptions: Readonly<ProtectionOptions> = Object.freeze({
+  preset: 'bitswap',
+  breaker: Object.freeze({}),
+  health: Object.freeze({}),
+  recovery: Object.freeze({}),
+  mode: 'enforce',
+  maxTargets: DEFAULT_MAX_TARGETS,
+  maxInFlight: MAX_IN_FLIGHT,
+  maxEjectedShare: 0.5,
+  badMaxAgeMs: 60 * 60_000
+})
+
+const rules: Rules<ProtectionOptions> = {
+  preset: oneOf(Object.keys(presets)),
+  breaker: anyObject,
+  health: anyObject,
+  recovery: anyObject,
+  mode: oneOf(modes),
+  maxTargets: wholeNumber(1, MAX_TARGETS),
+  maxInFlight: wholeNumber(1, MAX_IN_FLIGHT),
+  maxEjectedShare: share,
+  badMaxAgeMs: durationMs(0)
+}
+
+/** Shown for the one record that all targets share for which there was no room. */
+export const SHARED_KEY = '(others)'
+
+/**
+ * Guards calls to many targets: for each a circuit breaker, a health record, and gradual recovery after its
+ * circuit was open. Nothing runs until the first call; then one timer for everything, which does not keep the
+ * process alive.
+ */
+export class Protection {
+  /** The inner form, by slot: integers only, nothing allocated. Slots come from {@link slot}. */
+  readonly table: ProtectionTable
+  readonly #options: Readonly<ProtectionOptions>
+  readonly #breakerOptions: Readonly<CircuitBreakerOptions>
+  readonly #healthOptions: Readonly<HealthOptions>
+  readonly #clock: Clock
+  readonly #health: HealthTable
+  readonly #keys: KeyTable
+  readonly #runner: CallRunner
+  readonly #notifier: Notifier<ProtectionEvent>
+  readonly #alarm: Alarm
+  #nextCleanup = Infinity
+  #isClosed = false
+
+  /** @throws InvalidOptionError */
+  constructor(options: Partial<ProtectionOptions> = {}, components: CoreComponents = {}) {
+    this.#options = resolveOptions('protection', defaultProtectionOptions, options, rules)
+    this.#breakerOptions = resolveCircuitBreakerOptions(this.#options.breaker, presets[this.#options.preset])
+    this.#healthOptions = resolveHealthOptions(this.#options.health)
+    this.#clock = components.clock ?? systemClock
+    this.#notifier = new Notifier(components.onListenerError ?? (() => {}))
+    const now = this.#clock.now()
+    this.table = new ProtectionTable(
+      {
+        breaker: this.#breakerOptions,
+        health: this.#healthOptions,
+        recovery: resolveRecoveryOptions(this.#options.recovery),
+        maxInFlight: this.#options.maxInFlight,
+        maxEjectedShare: this.#options.maxEjectedShare
+      },
+      this.#options.mode,
+      components.random ?? systemRandom,
+      now,
+      () => this.#keys.size,
+      (type, slot, from, to, nowMs) => {
+        if (!this.#notifier.hasListeners) return
+        this.#notifier.tell(protectionEvent(type, this.#key(slot), from, to, nowMs + this.#wallOffsetMs()))
+      }
+    )
+    this.#health = this.table.health!
+    this.#keys = new KeyTable(this.#options.maxTargets, {
+      resize: slots => this.table.resize(slots),
+      reset: (slot, nowMs) => this.table.reset(slot, nowMs),
+      lastUsed: slot => this.#health.lastUsed(slot),
+      isEvictable: (slot, nowMs) => this.#isForgettable(slot, nowMs)
+    })
+    this.table.reset(SHARED_SLOT, now)
+    this.#runner = new CallRunner(this.table, this.#clock, this.#breakerOptions)
+    this.#alarm = new Alarm(
+      this.#clock,
+      () => Math.min(this.table.nextWake, this.#nextCleanup),
+      nowMs => this.#wake(nowMs)
+    )
+    this.table.onEarlierWake = () => this.#alarm.check()
+  }
+
+  get mode(): Mode {
+    return this.table.mode
+  }
+
+  /** @throws InvalidOptionError */
+  set mode(mode: Mode) {
+    this.table.mode = mode
+  }
+
+  /**
+   * Calls `fn` on behalf of the target `key`, if the target may be called, and lets the end of it count.
+   *
+   * A call with `signal` or `timeoutMs` ends with that, even if `fn` does not heed it. Without them the promise
+   * lasts as long as that of `fn`, which is handed a signal that is aborted after `hungCallMs`.
+   *
+   * @throws RejectedError when it is not admitted; what `fn` throws; the signal's reason; CallTimeoutError;
+   * ProtectionClosedError; InvalidOptionError
+   */
+  executeRequest<Value>(key: string, fn: ProtectedFunction<Value>, options?: CallOptions): Promise<Value> {
+    if (this.#isClosed) return Promise.reject(new ProtectionClosedError())
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason)
+    const now = this.#clock.now()
+    const timeoutMs = checkTimeout(options?.timeoutMs)
+    const slot = this.slot(key, now)
+    const token = this.table.admit(slot, now, timeoutMs)
+    if (token < 0) return Promise.reject(this.#rejection(slot, key, token, now))
+    return this.#runner.run(slot, token, key, timeoutMs || this.#breakerOptions.hungCallMs, fn, options)
+  }
+
+  /**
+   * The two-step form of {@link executeRequest}: admits a call, to be settled by the permit.
+   *
+   * @throws RejectedError when it is not admitted; ProtectionClosedError; InvalidOptionError
+   */
+  admit(key: string, options?: { timeoutMs?: number | undefined }): Permit {
+    if (this.#isClosed) throw new ProtectionClosedError()
+    const now = this.#clock.now()
+    const slot = this.slot(key, now)
+    const token = this.table.admit(slot, now, checkTimeout(options?.timeoutMs))
+    if (token < 0) throw this.#rejection(slot, key, token, now)
+    return this.#runner.permit(slot, token)
+  }
+
+  /** Whether a call would be admitted now. */
+  canAdmit(key: string): boolean {
+    const now = this.#clock.now()
+    return !this.#isClosed && this.table.wouldAdmit(this.slot(key, now), now) === 0
+  }
+
+  /** The slot of a target, for the inner form; given one if it had none. Good until time moves on. */
+  slot(key: string, nowMs: number): number {
+    const slot = this.#keys.claim(key, nowMs)
+    if (this.#nextCleanup === Infinity) this.#planCleanup(nowMs)
+    return slot
+  }
+
+  /** Keeps a target from being called until {@link release}. @throws TableFullError */
+  isolate(key: string): void {
+    const now = this.#clock.now()
+    const slot = this.slot(key, now)
+    if (slot === SHARED_SLOT) throw new TableFullError(key)
+    this.table.isolate(slot, now)
+  }
+
+  /** Ends {@link isolate}: the target is treated as it would be without it. */
+  release(key: string): void {
+    const slot = this.#keys.find(key)
+    if (slot >= 0) this.table.release(slot, this.#clock.now())
+  }
+
+  /** What is known of a target; `undefined` when there is no record of it. */
+  getPeerStatus(key: string): PeerStatus | undefined {
+    const source = this.#source()
+    const slot = this.#keys.find(key)
+    return slot < 0 ? undefined : readPeerStatus(source, slot)
+  }
+
+  /** A target's health; `undefined` when there is no record of it. */
+  getHealth(key: string): Health | undefined {
+    const { nowMs } = this.#source()
+    const slot = this.#keys.find(key)
+    return slot < 0 ? undefined : readHealth(this.#health, slot, nowMs)
+  }
+
+  /** What is known of all targets together. */
+  getOverallStatus(): OverallStatus {
+    return readOverallStatus(this.#source())
+  }
+
+  /** Why a target is treated as it is; `undefined` when there is no record of it. */
+  explain(key: string): Explanation | undefined {
+    const status = this.getPeerStatus(key)
+    return status === undefined ? undefined : explain(status, this.#clock.wallTime())
+  }
+
+  /** The status of each target there is a record of. */
+  *peers(): Generator<PeerStatus> {
+    const source = this.#source()
+    for (const slot of this.#keys.slots()) yield readPeerStatus(source, slot)
+  }
+
+  /** Adds a listener for all events; the function returned removes it. */
+  onEvent(listener: (event: ProtectionEvent) => void): () => void {
+    return this.#notifier.subscribe(listener)
+  }
+
+  /** Stops the timer and admits no more calls. Those in flight go on. */
+  close(): void {
+    this.#isClosed = true
+    this.#alarm.stop()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #key(slot: number): string {
+    return this.#keys.key(slot) ?? SHARED_KEY
+  }
+
+  #wallOffsetMs(): number {
+    return this.#clock.wallTime() - this.#clock.now()
+  }
+
+  #source(): StatusSource {
+    const nowMs = this.#clock.now()
+    this.table.catchUp(nowMs)
+    return {
+      table: this.table,
+      health: this.#health,
+      keys: this.#keys,
+      nowMs,
+      wallOffsetMs: this.#wallOffsetMs()
+    }
+  }
+
+  #rejection(slot: number, key: string, answer: number, nowMs: number): RejectedError {
+    return rejectionError(readRejection(this.table, slot, key, answer, nowMs))
+  }
+
+  /** Whether a record may go: at once if clean, after long idling if bad, never while in use or isolated. */
+  #isForgettable(slot: number, nowMs: number): boolean {
+    if (this.table.isClean(slot, nowMs)) return true
+    const isInUse = this.table.inFlight(slot) > 0 || this.table.isIsolated(slot)
+    return !isInUse && nowMs - this.#health.lastUsed(slot) > this.#options.badMaxAgeMs
+  }
+
+  #planCleanup(nowMs: number): void {
+    this.#nextCleanup = nowMs + this.#healthOptions.cleanupIntervalMs
+    this.#alarm.check()
+  }
+
+  #wake(nowMs: number): void {
+    this.table.wake(nowMs)
+    if (nowMs < this.#nextCleanup) return
+    this.#nextCleanup = Infinity
+    for (const slot of this.#keys.slots()) {
+      if (
+        nowMs - this.#health.lastUsed(slot) > this.#healthOptions.maxAgeMs &&
+        this.#isForgettable(slot, nowMs)
+      )
+        this.#keys.release(slot)
+    }
+    this.table.capEjected()
+    if (this.#keys.size > 0) this.#planCleanup(nowMs)
+  }
+}

@@ -1,0 +1,166 @@
+import { CLOSED, circuitStates, HALF_OPEN, OPEN } from './breaker-table.ts'
+import type { CircuitState, Counts } from './circuit-breaker.ts'
+import type { RejectionReason } from './errors.ts'
+import { type HealthStatus, readHealth } from './health-monitor.ts'
+import { DEGRADED, HEALTHY, type HealthTable, UNHEALTHY, UNKNOWN } from './health-table.ts'
+import type { KeyTable } from './key-table.ts'
+import type { LatencySummary } from './latency-histogram.ts'
+import type { Mode, ProtectionTable, TripRecord } from './protection-table.ts'
+
+/** What is known of one target. Plain, frozen data. */
+export interface PeerStatus {
+  readonly key: string
+  /** An isolated target is shown as OPEN. */
+  readonly circuitState: CircuitState
+  readonly healthStatus: HealthStatus
+  /** OPEN by hand. */
+  readonly isIsolated: boolean
+  /** Would be refused, but is kept as last resort because enough others are ejected. */
+  readonly isDemoted: boolean
+  readonly isRecovering: boolean
+  /** Share of calls admitted: 1 unless recovering. */
+  readonly recoveryRate: number
+  /** Counts of the breaker's window. */
+  readonly counts: Readonly<Counts>
+  /** Share of successes over the health window, 0 to 1; 1 when there was no call. */
+  readonly successRate: number
+  /** Smoothed response time in ms; 0 before the first success. */
+  readonly responseTimeMs: number
+  /** Its smoothed mean deviation in ms. */
+  readonly responseTimeDeviationMs: number
+  readonly consecutiveErrors: number
+  /** Admitted calls that have not ended. */
+  readonly inFlight: number
+  /** Trips not yet forgiven; each lengthens the next OPEN time. */
+  readonly trips: number
+  /** How the circuit last came to open; `undefined` if it never did. */
+  readonly lastTrip: TripRecord | undefined
+  /** When the state began, in ms since 1970. */
+  readonly since: number
+  /** When the next probe may go, in ms since 1970; `undefined` unless that depends on time alone. */
+  readonly nextRetryAt: number | undefined
+  /** When it was last called or first seen, in ms since 1970. */
+  readonly lastUsedAt: number
+}
+
+/** How many targets are of each health. */
+export interface HealthStats {
+  readonly healthyPeers: number
+  readonly degradedPeers: number
+  readonly unhealthyPeers: number
+  readonly unknownPeers: number
+}
+
+/** What is known of all targets together. Plain, frozen data. */
+export interface OverallStatus {
+  readonly mode: Mode
+  readonly totalPeers: number
+  readonly healthStats: HealthStats
+  /** How many circuits are in each state. */
+  readonly circuitStates: Readonly<Record<CircuitState, number>>
+  readonly recoveringPeers: number
+  readonly isolatedPeers: number
+  readonly demotedPeers: number
+  /** Targets refused now for what they did. */
+  readonly ejectedPeers: number
+  readonly inFlight: number
+  /** Calls rejected since the start, by reason; in observe mode, that would have been. */
+  readonly rejections: Readonly<Record<RejectionReason, number>>
+  /** Response times of all targets over the last one to two cleanup intervals. */
+  readonly latency: LatencySummary
+  /** Whether at least half of the targets are CLOSED and not UNHEALTHY. */
+  readonly isHealthy: boolean
+  /** The same in a sentence. */
+  readonly summary: string
+}
+
+/** A table and what belongs to reading it: the keys of its slots, and the difference from its time to wall time. */
+export interface StatusSource {
+  readonly table: ProtectionTable
+  readonly health: HealthTable
+  readonly keys: KeyTable
+  readonly nowMs: number
+  readonly wallOffsetMs: number
+}
+
+export function readPeerStatus(source: StatusSource, slot: number): PeerStatus {
+  const { table, nowMs, wallOffsetMs } = source
+  const ramp = table.ramp(slot, nowMs)
+  const health = readHealth(source.health, slot, nowMs)
+  const isIsolated = table.isIsolated(slot)
+  const state = circuitStates[table.breakers.state(slot, nowMs)]!
+  return Object.freeze({
+    key: source.keys.key(slot)!,
+    circuitState: isIsolated ? 'OPEN' : state,
+    healthStatus: health.status,
+    isIsolated,
+    isDemoted: table.isDemoted(slot),
+    isRecovering: ramp !== undefined,
+    recoveryRate: ramp?.rate ?? 1,
+    counts: Object.freeze(table.breakers.counts(slot)),
+    successRate: health.successRate,
+    responseTimeMs: health.responseTimeMs,
+    responseTimeDeviationMs: health.responseTimeDeviationMs,
+    consecutiveErrors: health.consecutiveErrors,
+    inFlight: table.inFlight(slot),
+    trips: table.breakers.trips(slot, nowMs),
+    lastTrip: table.lastTrip(slot),
+    since: table.breakers.since(slot) + wallOffsetMs,
+    nextRetryAt:
+      state === 'OPEN' && !isIsolated ? nowMs + table.retryAfterMs(slot, nowMs) + wallOffsetMs : undefined,
+    lastUsedAt: source.health.lastUsed(slot) + wallOffsetMs
+  })
+}
+
+export function readOverallStatus(source: StatusSource): OverallStatus {
+  const { table, nowMs } = source
+  const health = [0, 0, 0, 0]
+  const states = [0, 0, 0]
+  let isolated = 0
+  let demoted = 0
+  let troubled = 0
+  for (const slot of source.keys.slots()) {
+    const state = table.isIsolated(slot) ? OPEN : table.breakers.state(slot, nowMs)
+    const status = source.health.status(slot, nowMs)
+    states[state]!++
+    health[status]!++
+    if (table.isIsolated(slot)) isolated++
+    if (table.isDemoted(slot)) demoted++
+    if (state !== CLOSED || status === UNHEALTHY) troubled++
+  }
+  const totalPeers = source.keys.size
+  const counted = {
+    mode: table.mode,
+    totalPeers,
+    healthStats: Object.freeze({
+      healthyPeers: health[HEALTHY]!,
+      degradedPeers: health[DEGRADED]!,
+      unhealthyPeers: health[UNHEALTHY]!,
+      unknownPeers: health[UNKNOWN]!
+    }),
+    circuitStates: Object.freeze({
+      CLOSED: states[CLOSED]!,
+      OPEN: states[OPEN]!,
+      HALF_OPEN: states[HALF_OPEN]!
+    }),
+    recoveringPeers: table.recovering,
+    isolatedPeers: isolated,
+    demotedPeers: demoted,
+    ejectedPeers: table.ejected,
+    inFlight: table.totalInFlight,
+    rejections: table.rejections(),
+    latency: source.health.latency(nowMs),
+    isHealthy: troubled * 2 <= totalPeers
+  }
+  return Object.freeze({ ...counted, summary: summarize(counted) })
+}
+
+function summarize(status: Omit<OverallStatus, 'summary'>): string {
+  const { healthStats: health, circuitStates: circuits } = status
+  const parts = [
+    `${status.totalPeers} ${status.totalPeers === 1 ? 'peer' : 'peers'}: ${health.healthyPeers} healthy, ${health.degradedPeers} degraded, ${health.unhealthyPeers} unhealthy, ${health.unknownPeers} unknown`,
+    `circuits: ${circuits.CLOSED} closed, ${circuits.OPEN} open, ${circuits.HALF_OPEN} half-open`,
+    `${status.recoveringPeers} recovering`
+  ]
+  return `${status.isHealthy ? 'healthy' : 'unhealthy'}; ${parts.join('; ')}`
+}
