@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts'
-import { CallTimeoutError, InvalidOptionError } from './errors.ts'
+import { CallTimeoutError, InvalidOptionError, ProtectionClosedError, RejectedError } from './errors.ts'
 import { durationMs } from './options.ts'
 import { FAILURE, IGNORED, type Outcome, outcomeCodes, SUCCESS } from './outcome.ts'
 import type { ProtectionTable } from './protection-table.ts'
@@ -105,6 +105,8 @@ export class CallRunner {
   }
 
   #judge(error: unknown): number {
+    // What we ourselves refused, here or for another target, is no fault of this one.
+    if (error instanceof RejectedError || error instanceof ProtectionClosedError) return IGNORED
     const { isExcluded, isSuccessful } = this.#classification
     if (isExcluded?.(error)) return IGNORED
     const succeeded = isSuccessful === undefined ? error === undefined : isSuccessful(error)
