@@ -1,6 +1,6 @@
 import type { CircuitBreakerOptions, CircuitState, Counts } from './circuit-breaker.ts'
-import { FAILURE, SUCCESS } from './outcome.ts'
-import { BUCKETS, COUNT_FIELDS, EXPIRY, GENERATION, RecordStore, RUNS, SINCE, STATE } from './record-store.ts'
+import { outcomeCodes } from './outcome.ts'
+import { layout, RecordStore } from './record-store.ts'
 
 /** States as integers; `circuitStates[code]` is the word. */
 export const CLOSED = 0
@@ -15,6 +15,9 @@ export const REJECTED_HALF_OPEN_FULL = -2
 
 /** Told of each change of state, after it is complete. */
 export type StateChangeHandler = (slot: number, from: number, to: number, nowMs: number) => void
+
+const { SINCE, EXPIRY, GENERATION, STATE, RUNS, BUCKETS, COUNT_FIELDS } = layout
+const { success: SUCCESS, failure: FAILURE } = outcomeCodes
 
 // The six counts of a bucket.
 const REQUESTS = 0
@@ -82,24 +85,25 @@ export class BreakerTable {
 
   /** Starts a slot afresh: CLOSED, nothing counted, nothing remembered. */
   reset(slot: number, nowMs: number): void {
-    this.#enter(slot, CLOSED, 0, nowMs)
+    this.#enter(slot * this.records.stride, CLOSED, 0, nowMs)
   }
 
   /** Admits a call, or says why not. Rejections are counted nowhere. */
   admit(slot: number, nowMs: number): number {
+    const base = slot * this.records.stride
     const state = this.state(slot, nowMs)
     if (state !== CLOSED) {
-      const refusal = this.#refusal(slot, state)
+      const refusal = this.#refusal(base, state)
       if (refusal !== ADMITTED) return refusal
-      if (this.#probesUnderWay(slot) === 0) this.#startProbesDeadline(slot, nowMs)
+      if (this.#probesUnderWay(base) === 0) this.#startProbesDeadline(base, nowMs)
     }
-    this.records.ints[this.#currentBucket(slot) + REQUESTS]!++
+    this.records.ints[this.#currentBucket(base) + REQUESTS]!++
     return ADMITTED
   }
 
   /** What {@link admit} would answer, without admitting. */
   wouldAdmit(slot: number, nowMs: number): number {
-    return this.#refusal(slot, this.state(slot, nowMs))
+    return this.#refusal(slot * this.records.stride, this.state(slot, nowMs))
   }
 
   /**
@@ -111,13 +115,20 @@ export class BreakerTable {
    */
   record(slot: number, generation: number, bucketEnd: number, outcome: number, nowMs: number): boolean {
     const state = this.state(slot, nowMs)
-    if (generation !== this.generation(slot)) return false
-    const bucket = this.#bucketOf(slot, bucketEnd)
-    if (bucket >= 0) this.#count(slot, bucket, outcome)
+    const { ints, doubles, stride } = this.records
+    const base = slot * stride
+    if (generation !== ints[base + GENERATION]) return false
+    const isCurrent = bucketEnd === doubles[(base >> 1) + EXPIRY]
+    const bucket = isCurrent ? this.#currentBucket(base) : this.#earlierBucket(base, bucketEnd)
+    if (bucket >= 0) {
+      if (outcome === SUCCESS) this.#countSuccess(base, bucket)
+      else this.#countOther(base, bucket, outcome)
+    }
     if (state === HALF_OPEN) this.#judgeProbe(slot, outcome, nowMs)
     // Asked even if the result was too old to count, as gobreaker does.
-    else if (outcome === FAILURE && this.#options.readyToTrip(this.#sum(slot, this.#view)))
+    else if (outcome === FAILURE && this.#options.readyToTrip(this.#sum(base, this.#view))) {
       this.#setState(slot, OPEN, nowMs)
+    }
     return true
   }
 
@@ -141,7 +152,7 @@ export class BreakerTable {
 
   /** A copy of the counts as they stand; unlike {@link state} this lets no time pass. */
   counts(slot: number): Counts {
-    return this.#sum(slot, noCounts())
+    return this.#sum(slot * this.records.stride, noCounts())
   }
 
   /** During a change of state: a copy of the counts the state before it ended with. */
@@ -172,21 +183,22 @@ export class BreakerTable {
     if (this.state(slot, nowMs) !== OPEN) this.#setState(slot, OPEN, nowMs, leastMs)
   }
 
-  #refusal(slot: number, state: number): number {
+  #refusal(base: number, state: number): number {
     if (state === OPEN) return REJECTED_OPEN
-    const isFull = state === HALF_OPEN && this.#probesTaken(slot) >= this.#options.maxRequests
+    const isFull = state === HALF_OPEN && this.#probesTaken(base) >= this.#options.maxRequests
     return isFull ? REJECTED_HALF_OPEN_FULL : ADMITTED
   }
 
   #endPeriod(slot: number, state: number, nowMs: number): number {
+    const base = slot * this.records.stride
     if (state === CLOSED && this.#buckets > 1) {
-      this.#roll(slot, nowMs)
+      this.#roll(base, nowMs)
       return CLOSED
     }
     const expiry = this.expiry(slot)
     if (nowMs <= expiry) return state
     if (state === CLOSED) {
-      this.#newGeneration(slot, nowMs + this.#options.intervalMs)
+      this.#newGeneration(base, nowMs + this.#options.intervalMs)
       return CLOSED
     }
     if (state === OPEN) {
@@ -199,27 +211,27 @@ export class BreakerTable {
   }
 
   #setState(slot: number, to: number, nowMs: number, leastMs = 0): void {
-    const from = this.records.ints[slot * this.records.stride + STATE]! & STATE_MASK
+    const base = slot * this.records.stride
+    const from = this.records.ints[base + STATE]! & STATE_MASK
     const trips = this.trips(slot, nowMs)
-    this.#sum(slot, this.#view)
-    this.#enter(slot, to, to === OPEN ? Math.min(trips + 1, MAX_TRIPS) : trips, nowMs)
-    if (to === OPEN) this.#setExpiry(slot, nowMs + Math.max(leastMs, this.#openMs(trips)))
+    this.#sum(base, this.#view)
+    this.#enter(base, to, to === OPEN ? Math.min(trips + 1, MAX_TRIPS) : trips, nowMs)
+    if (to === OPEN) this.#setExpiry(base, nowMs + Math.max(leastMs, this.#openMs(trips)))
     this.#onChange(slot, from, to, nowMs)
   }
 
-  #enter(slot: number, state: number, trips: number, nowMs: number): void {
-    const base = slot * this.records.stride
+  #enter(base: number, state: number, trips: number, nowMs: number): void {
     this.records.ints[base + STATE] = (trips << TRIPS_SHIFT) | state
     this.records.doubles[(base >> 1) + SINCE] = nowMs
     const { intervalMs, bucketPeriodMs } = this.#options
     const periodMs = this.#buckets > 1 ? bucketPeriodMs : intervalMs
-    this.#newGeneration(slot, state === CLOSED && periodMs > 0 ? nowMs + periodMs : Infinity)
+    this.#newGeneration(base, state === CLOSED && periodMs > 0 ? nowMs + periodMs : Infinity)
   }
 
-  #newGeneration(slot: number, expiry: number): void {
-    const base = slot * this.records.stride
-    this.records.ints[base + GENERATION] = (this.generation(slot) + 1) & MAX_GENERATION
-    this.#setExpiry(slot, expiry)
+  #newGeneration(base: number, expiry: number): void {
+    const { ints } = this.records
+    ints[base + GENERATION] = (ints[base + GENERATION]! + 1) & MAX_GENERATION
+    this.#setExpiry(base, expiry)
     this.#clearCounts(base)
   }
 
@@ -230,8 +242,8 @@ export class BreakerTable {
     ints.fill(0, base + BUCKETS, base + stride)
   }
 
-  #setExpiry(slot: number, expiry: number): void {
-    this.records.doubles[((slot * this.records.stride) >> 1) + EXPIRY] = expiry
+  #setExpiry(base: number, expiry: number): void {
+    this.records.doubles[(base >> 1) + EXPIRY] = expiry
   }
 
   /** Time to stay OPEN after `trips` earlier trips: `timeoutMs · timeoutGrowth ^ trips`, bounded, plus jitter. */
@@ -243,89 +255,88 @@ export class BreakerTable {
   }
 
   #judgeProbe(slot: number, outcome: number, nowMs: number): void {
-    const successRun = this.records.ints[slot * this.records.stride + SUCCESS_RUN]!
+    const base = slot * this.records.stride
+    const successRun = this.records.ints[base + SUCCESS_RUN]!
     if (outcome === FAILURE) this.#setState(slot, OPEN, nowMs)
     else if (successRun >= this.#options.successThreshold) this.#setState(slot, CLOSED, nowMs)
-    else if (this.#probesUnderWay(slot) > 0) this.#startProbesDeadline(slot, nowMs)
-    else this.#setExpiry(slot, Infinity)
+    else if (this.#probesUnderWay(base) > 0) this.#startProbesDeadline(base, nowMs)
+    else this.#setExpiry(base, Infinity)
   }
 
   /** Probes under way must give another sign of life until then; while there are none, nobody is waited for. */
-  #startProbesDeadline(slot: number, nowMs: number): void {
+  #startProbesDeadline(base: number, nowMs: number): void {
     const { halfOpenTimeoutMs } = this.#options
-    if (halfOpenTimeoutMs > 0) this.#setExpiry(slot, nowMs + halfOpenTimeoutMs)
+    if (halfOpenTimeoutMs > 0) this.#setExpiry(base, nowMs + halfOpenTimeoutMs)
   }
 
-  #probesTaken(slot: number): number {
+  #probesTaken(base: number): number {
     const { ints } = this.records
-    const bucket = this.#currentBucket(slot)
+    const bucket = this.#currentBucket(base)
     return ints[bucket + REQUESTS]! - ints[bucket + EXCLUSIONS]!
   }
 
-  #probesUnderWay(slot: number): number {
+  #probesUnderWay(base: number): number {
     const { ints } = this.records
-    const bucket = this.#currentBucket(slot)
-    return this.#probesTaken(slot) - ints[bucket + SUCCESSES]! - ints[bucket + FAILURES]!
+    const bucket = this.#currentBucket(base)
+    return this.#probesTaken(base) - ints[bucket + SUCCESSES]! - ints[bucket + FAILURES]!
   }
 
-  #count(slot: number, bucket: number, outcome: number): void {
-    const { ints, stride } = this.records
-    const base = slot * stride
-    if (outcome === SUCCESS) {
-      ints[bucket + SUCCESSES]!++
-      ints[bucket + CONSECUTIVE_SUCCESSES]!++
-      ints[bucket + CONSECUTIVE_FAILURES] = 0
-      ints[base + SUCCESS_RUN]!++
-      ints[base + FAILURE_RUN] = 0
-    } else if (outcome === FAILURE) {
-      ints[bucket + FAILURES]!++
-      ints[bucket + CONSECUTIVE_FAILURES]!++
-      ints[bucket + CONSECUTIVE_SUCCESSES] = 0
-      ints[base + FAILURE_RUN]!++
-      ints[base + SUCCESS_RUN] = 0
-    } else {
+  #countSuccess(base: number, bucket: number): void {
+    const { ints } = this.records
+    ints[bucket + SUCCESSES]!++
+    ints[bucket + CONSECUTIVE_SUCCESSES]!++
+    ints[bucket + CONSECUTIVE_FAILURES] = 0
+    ints[base + SUCCESS_RUN]!++
+    ints[base + FAILURE_RUN] = 0
+  }
+
+  #countOther(base: number, bucket: number, outcome: number): void {
+    const { ints } = this.records
+    if (outcome !== FAILURE) {
       ints[bucket + EXCLUSIONS]!++
+      return
     }
+    ints[bucket + FAILURES]!++
+    ints[bucket + CONSECUTIVE_FAILURES]!++
+    ints[bucket + CONSECUTIVE_SUCCESSES] = 0
+    ints[base + FAILURE_RUN]!++
+    ints[base + SUCCESS_RUN] = 0
   }
 
   /** Where the counts of the current bucket begin. */
-  #currentBucket(slot: number): number {
-    const { ints, stride } = this.records
-    const base = slot * stride
-    return base + BUCKETS + ((ints[base + STATE]! >> BUCKET_SHIFT) & BUCKET_MASK) * COUNT_FIELDS
+  #currentBucket(base: number): number {
+    const index = (this.records.ints[base + STATE]! >> BUCKET_SHIFT) & BUCKET_MASK
+    return base + BUCKETS + index * COUNT_FIELDS
   }
 
-  /** Where the counts of the bucket begin that ended, or ends, at `bucketEnd`; -1 if it was left behind. */
-  #bucketOf(slot: number, bucketEnd: number): number {
-    const current = this.#currentBucket(slot)
-    if (this.#buckets === 1 || bucketEnd === this.expiry(slot)) return current
-    return this.#earlierBucket(slot, current, bucketEnd)
-  }
-
-  #earlierBucket(slot: number, current: number, bucketEnd: number): number {
-    // Only CLOSED has more than one bucket in use, and all calls of HALF_OPEN are in its first.
-    if ((this.records.ints[slot * this.records.stride + STATE]! & STATE_MASK) !== CLOSED) return current
-    const behind = Math.round((this.expiry(slot) - bucketEnd) / this.#options.bucketPeriodMs)
+  /** Where the counts of the bucket begin that ended at `bucketEnd`; -1 if the window has left it behind. */
+  #earlierBucket(base: number, bucketEnd: number): number {
+    const current = this.#currentBucket(base)
+    // A HALF_OPEN circuit uses one bucket, whatever its expiry was when the probe was admitted.
+    if ((this.records.ints[base + STATE]! & STATE_MASK) !== CLOSED) return current
+    const behind = Math.round(
+      (this.records.doubles[(base >> 1) + EXPIRY]! - bucketEnd) / this.#options.bucketPeriodMs
+    )
     if (behind >= this.#buckets) return -1
     const bucket = current - behind * COUNT_FIELDS
-    return bucket >= slot * this.records.stride + BUCKETS ? bucket : bucket + this.#buckets * COUNT_FIELDS
+    return bucket >= base + BUCKETS ? bucket : bucket + this.#buckets * COUNT_FIELDS
   }
 
   /** Moves a rolling window on to the bucket of `nowMs`, dropping what it leaves behind. */
-  #roll(slot: number, nowMs: number): void {
+  #roll(base: number, nowMs: number): void {
+    const { doubles } = this.records
     const { bucketPeriodMs } = this.#options
-    const since = this.since(slot)
+    const since = doubles[(base >> 1) + SINCE]!
     const next = Math.floor((nowMs - since) / bucketPeriodMs) + 1
-    const passed = next - Math.round((this.expiry(slot) - since) / bucketPeriodMs)
+    const passed = next - Math.round((doubles[(base >> 1) + EXPIRY]! - since) / bucketPeriodMs)
     if (passed <= 0) return
-    if (passed >= this.#buckets) this.#clearCounts(slot * this.records.stride)
-    else for (let step = 0; step < passed; step++) this.#rollOne(slot)
-    this.#setExpiry(slot, since + next * bucketPeriodMs)
+    if (passed >= this.#buckets) this.#clearCounts(base)
+    else for (let step = 0; step < passed; step++) this.#rollOne(base)
+    this.#setExpiry(base, since + next * bucketPeriodMs)
   }
 
-  #rollOne(slot: number): void {
-    const { ints, stride } = this.records
-    const base = slot * stride
+  #rollOne(base: number): void {
+    const { ints } = this.records
     const word = ints[base + STATE]!
     const index = (((word >> BUCKET_SHIFT) & BUCKET_MASK) + 1) % this.#buckets
     ints[base + STATE] = (word & ~(BUCKET_MASK << BUCKET_SHIFT)) | (index << BUCKET_SHIFT)
@@ -349,9 +360,8 @@ export class BreakerTable {
   }
 
   /** Adds up the buckets. */
-  #sum(slot: number, into: Counts): Counts {
+  #sum(base: number, into: Counts): Counts {
     const { ints, stride } = this.records
-    const base = slot * stride
     into.requests = 0
     into.totalSuccesses = 0
     into.totalFailures = 0

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts'
 import { CallTimeoutError, InvalidOptionError, ProtectionClosedError, RejectedError } from './errors.ts'
 import { durationMs } from './options.ts'
-import { FAILURE, IGNORED, type Outcome, outcomeCodes, SUCCESS } from './outcome.ts'
+import { type Outcome, outcomeCodes } from './outcome.ts'
 import type { ProtectionTable } from './protection-table.ts'
 
 /** What a protected function is handed. */
@@ -20,6 +20,8 @@ export interface CallOptions {
   /** Time the call may take, in ms, from 1; after that it is aborted and counts as failed. */
   timeoutMs?: number | undefined
 }
+
+const { success: SUCCESS, failure: FAILURE, ignored: IGNORED } = outcomeCodes
 
 const timeoutRule = durationMs(1)
 

@@ -1,15 +1,6 @@
 import type { HealthOptions, HealthStatus } from './health-monitor.ts'
 import { LatencyHistogram, type LatencySummary, summarize } from './latency-histogram.ts'
-import {
-  CONSECUTIVE_ERRORS,
-  DEVIATION,
-  INTERVAL,
-  LAST_USED,
-  MEAN,
-  RECENT,
-  type RecordStore,
-  STATUS
-} from './record-store.ts'
+import { layout, type RecordStore } from './record-store.ts'
 
 /** Statuses as integers; `healthStatuses[code]` is the word. */
 export const UNKNOWN = 0
@@ -22,6 +13,8 @@ export const healthStatuses: readonly HealthStatus[] = Object.freeze([
   'DEGRADED',
   'UNHEALTHY'
 ])
+
+const { LAST_USED, INTERVAL, MEAN, DEVIATION, RECENT, CONSECUTIVE_ERRORS, STATUS } = layout
 
 // The small integers from RECENT.
 const SUCCESSES = 0
@@ -73,7 +66,8 @@ export class HealthTable {
     const base = slot * stride
     if (nowMs >= (ints[base + INTERVAL]! + 1) * this.#options.checkIntervalMs) this.#moveWindow(base, nowMs)
     doubles[(base >> 1) + LAST_USED] = nowMs
-    const status = failed ? this.#recordFailure(base) : this.#recordSuccess(base, responseTimeMs, nowMs)
+    const status = failed ? this.#recordFailure(base) : this.#recordSuccess(base, responseTimeMs)
+    if (!failed) this.#histograms[status]!.record(responseTimeMs, nowMs)
     bytes[4 * base + STATUS] = status
     return status
   }
@@ -145,24 +139,22 @@ export class HealthTable {
   }
 
   #recordFailure(base: number): number {
-    const { bytes } = this.#records
+    const { shorts, bytes } = this.#records
     const errors = 4 * base + CONSECUTIVE_ERRORS
     if (bytes[errors]! < MAX_CONSECUTIVE_ERRORS) bytes[errors]!++
-    this.#count(base, FAILURES)
+    if (++shorts[2 * base + RECENT + FAILURES]! === MAX_COUNT) this.#halveCounts(base)
     return this.#judge(base, 0)
   }
 
-  #recordSuccess(base: number, responseTimeMs: number, nowMs: number): number {
-    const { bytes } = this.#records
+  #recordSuccess(base: number, responseTimeMs: number): number {
+    const { shorts, bytes } = this.#records
     bytes[4 * base + CONSECUTIVE_ERRORS] = 0
-    this.#count(base, SUCCESSES)
+    if (++shorts[2 * base + RECENT + SUCCESSES]! === MAX_COUNT) this.#halveCounts(base)
     this.#smooth(base, responseTimeMs)
     // A success in good time makes no HEALTHY target anything else, so most of the time there is nothing to judge.
     const isStillHealthy =
       bytes[4 * base + STATUS] === HEALTHY && responseTimeMs <= this.#options.maxResponseTimeMs
-    const status = isStillHealthy ? HEALTHY : this.#judge(base, 0)
-    this.#histograms[status]!.record(responseTimeMs, nowMs)
-    return status
+    return isStillHealthy ? HEALTHY : this.#judge(base, 0)
   }
 
   /** The status as it is once `passed` more intervals have begun; changes nothing. */
@@ -187,14 +179,9 @@ export class HealthTable {
     return passed === 1 ? shorts[present]! : 0
   }
 
-  #count(base: number, field: number): void {
+  #halveCounts(base: number): void {
     const { shorts } = this.#records
-    const recent = 2 * base + RECENT
-    if (shorts[recent + field] === MAX_COUNT) {
-      shorts[recent + SUCCESSES] = shorts[recent + SUCCESSES]! >> 1
-      shorts[recent + FAILURES] = shorts[recent + FAILURES]! >> 1
-    }
-    shorts[recent + field]!++
+    for (let field = SUCCESSES; field <= FAILURES; field++) shorts[2 * base + RECENT + field]! >>= 1
   }
 
   #smooth(base: number, responseTimeMs: number): void {

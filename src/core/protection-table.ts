@@ -13,9 +13,9 @@ import { InvalidOptionError, type Rejection, type RejectionReason } from './erro
 import type { HealthOptions } from './health-monitor.ts'
 import { HealthTable } from './health-table.ts'
 import { oneOf } from './options.ts'
-import { FAILURE, IGNORED, SUCCESS } from './outcome.ts'
+import { outcomeCodes } from './outcome.ts'
 import { Ramp, rampRates } from './ramp.ts'
-import { FLAGS, IN_FLIGHT, type RecordStore } from './record-store.ts'
+import { layout, type RecordStore } from './record-store.ts'
 import type { RecoveryOptions } from './recovery-manager.ts'
 
 /** enforce: reject. observe: only record what would have been rejected. off: do nothing at all. */
@@ -30,6 +30,9 @@ function checkMode(mode: Mode): Mode {
   if (!modeRule.accepts(mode)) throw new InvalidOptionError('mode', mode, modeRule.allowed)
   return mode
 }
+
+const { IN_FLIGHT, FLAGS } = layout
+const { success: SUCCESS, failure: FAILURE, ignored: IGNORED } = outcomeCodes
 
 // Answers of `admit` besides those of the breaker; all negative.
 const REJECTED_RECOVERING = -3
@@ -196,9 +199,9 @@ export class ProtectionTable {
     if (nowMs >= this.#calls.earliestDeadline) this.#failOverdueCalls(nowMs)
     const answer = this.#ask(slot, nowMs)
     const token =
-      answer === ADMITTED
-        ? this.#open(slot, this.breakers.generation(slot), nowMs, timeoutMs)
-        : this.#reject(slot, answer, nowMs, timeoutMs)
+      answer < 0
+        ? this.#reject(slot, answer, nowMs, timeoutMs)
+        : this.#open(slot, this.breakers.generation(slot), nowMs, timeoutMs)
     if (this.#events.length > 0) this.#tell()
     return token
   }
