@@ -178,9 +178,14 @@ export class BreakerTable {
     return Math.max(0, trips - Math.floor((nowMs - this.since(slot)) / this.#options.timeoutDecayMs))
   }
 
-  /** Opens a circuit for a reason of the caller's, for at least `leastMs`. */
-  trip(slot: number, leastMs: number, nowMs: number): void {
-    if (this.state(slot, nowMs) !== OPEN) this.#setState(slot, OPEN, nowMs, leastMs)
+  /** Opens a circuit for a reason of the caller's. */
+  trip(slot: number, nowMs: number): void {
+    if (this.state(slot, nowMs) !== OPEN) this.#setState(slot, OPEN, nowMs)
+  }
+
+  /** Keeps an OPEN circuit from being probed until `untilMs` at least. */
+  stayOpen(slot: number, untilMs: number): void {
+    this.#setExpiry(slot * this.records.stride, Math.max(untilMs, this.expiry(slot)))
   }
 
   #refusal(base: number, state: number): number {
@@ -210,13 +215,13 @@ export class BreakerTable {
     return this.state(slot, nowMs)
   }
 
-  #setState(slot: number, to: number, nowMs: number, leastMs = 0): void {
+  #setState(slot: number, to: number, nowMs: number): void {
     const base = slot * this.records.stride
     const from = this.records.ints[base + STATE]! & STATE_MASK
     const trips = this.trips(slot, nowMs)
     this.#sum(base, this.#view)
     this.#enter(base, to, to === OPEN ? Math.min(trips + 1, MAX_TRIPS) : trips, nowMs)
-    if (to === OPEN) this.#setExpiry(base, nowMs + Math.max(leastMs, this.#openMs(trips)))
+    if (to === OPEN) this.#setExpiry(base, nowMs + this.#openMs(trips))
     this.#onChange(slot, from, to, nowMs)
   }
 

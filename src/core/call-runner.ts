@@ -1,3 +1,4 @@
+import type { CircuitBreakerOptions } from './circuit-breaker.ts'
 import type { Clock } from './clock.ts'
 import { CallTimeoutError, InvalidOptionError, ProtectionClosedError, RejectedError } from './errors.ts'
 import { durationMs } from './options.ts'
@@ -37,11 +38,8 @@ export function checkTimeout(timeoutMs: number | undefined): number {
   return timeoutMs
 }
 
-/** Tells how a call ended from what it threw; `undefined` if it did not throw. */
-export interface Classification {
-  readonly isSuccessful: ((error: unknown) => boolean) | undefined
-  readonly isExcluded: ((error: unknown) => boolean) | undefined
-}
+/** What a runner needs of the breaker's options: how an ending is judged, and when a call counts as hung. */
+export type RunnerOptions = Pick<CircuitBreakerOptions, 'isSuccessful' | 'isExcluded' | 'hungCallMs'>
 
 /** The receipt for an admitted call, by which it is settled once. */
 export class Permit {
@@ -65,14 +63,14 @@ export class Permit {
 export class CallRunner {
   readonly #table: ProtectionTable
   readonly #clock: Clock
-  readonly #classification: Classification
+  readonly #options: Readonly<RunnerOptions>
   /** Calls somebody waits on the signal of, by token. */
   readonly #abortable = new Map<number, RunningCall>()
 
-  constructor(table: ProtectionTable, clock: Clock, classification: Classification) {
+  constructor(table: ProtectionTable, clock: Clock, options: Readonly<RunnerOptions>) {
     this.#table = table
     this.#clock = clock
-    this.#classification = classification
+    this.#options = options
     table.onOverdue = token => this.#abortable.get(token)?.timeOut()
   }
 
@@ -81,15 +79,13 @@ export class CallRunner {
     slot: number,
     token: number,
     key: string,
-    limitMs: number,
     fn: ProtectedFunction<Value>,
     options?: CallOptions
   ): Promise<Value> {
-    const call = new RunningCall(this.#abortable, token, key, limitMs)
+    const call = new RunningCall(this, token, key, options)
     let outcome = IGNORED
     try {
-      const isBounded = options?.signal !== undefined || options?.timeoutMs !== undefined
-      const value = await (isBounded ? call.bounded(fn, options.signal) : fn(call))
+      const value = await (options === undefined ? fn(call) : call.bounded(fn))
       outcome = this.#judge(undefined)
       return value
     } catch (error) {
@@ -106,10 +102,25 @@ export class CallRunner {
     return new Permit(outcome => this.#table.settle(slot, token, outcome, this.#clock.now()))
   }
 
+  /** Has a call told when it is out of time, until {@link unwatch}. */
+  watch(token: number, call: RunningCall): void {
+    if (this.#table.isInFlight(token)) this.#abortable.set(token, call)
+    else call.timeOut()
+  }
+
+  unwatch(token: number): void {
+    this.#abortable.delete(token)
+  }
+
+  /** Time in ms after which a call without a limit of its own is aborted; 0 for never. */
+  get limitMs(): number {
+    return this.#table.mode === 'enforce' ? this.#options.hungCallMs : 0
+  }
+
   #judge(error: unknown): number {
     // What we ourselves refused, here or for another target, is no fault of this one.
     if (error instanceof RejectedError || error instanceof ProtectionClosedError) return IGNORED
-    const { isExcluded, isSuccessful } = this.#classification
+    const { isExcluded, isSuccessful } = this.#options
     if (isExcluded?.(error)) return IGNORED
     const succeeded = isSuccessful === undefined ? error === undefined : isSuccessful(error)
     return succeeded ? SUCCESS : FAILURE
@@ -118,34 +129,35 @@ export class CallRunner {
 
 /** A call that runs. Its signal costs nothing until somebody asks for it. */
 class RunningCall implements CallContext {
-  readonly #abortable: Map<number, RunningCall>
+  readonly #runner: CallRunner
   readonly #token: number
   readonly #key: string
-  readonly #limitMs: number
+  readonly #options: CallOptions | undefined
   #controller: AbortController | undefined
   #stopListening: (() => void) | undefined
 
-  constructor(abortable: Map<number, RunningCall>, token: number, key: string, limitMs: number) {
-    this.#abortable = abortable
+  constructor(runner: CallRunner, token: number, key: string, options: CallOptions | undefined) {
+    this.#runner = runner
     this.#token = token
     this.#key = key
-    this.#limitMs = limitMs
+    this.#options = options
   }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
-      this.#abortable.set(this.#token, this)
+      this.#runner.watch(this.#token, this)
     }
     return this.#controller.signal
   }
 
   /** Runs `fn` so that it ends for the caller when the signal is aborted, whatever `fn` does. */
-  bounded<Value>(fn: ProtectedFunction<Value>, callerSignal: AbortSignal | undefined): Promise<Value> {
+  bounded<Value>(fn: ProtectedFunction<Value>): Promise<Value> {
     const { signal } = this
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true })
     })
+    const callerSignal = this.#options?.signal
     if (callerSignal !== undefined) {
       const abort = (): void => this.#controller?.abort(callerSignal.reason)
       callerSignal.addEventListener('abort', abort, { once: true })
@@ -155,12 +167,13 @@ class RunningCall implements CallContext {
   }
 
   timeOut(): void {
-    this.#controller?.abort(new CallTimeoutError(this.#key, this.#limitMs))
+    const limitMs = this.#options?.timeoutMs ?? this.#runner.limitMs
+    if (limitMs > 0) this.#controller?.abort(new CallTimeoutError(this.#key, limitMs))
   }
 
   end(): void {
     if (this.#controller === undefined) return
-    this.#abortable.delete(this.#token)
+    this.#runner.unwatch(this.#token)
     this.#stopListening?.()
   }
 }

@@ -273,7 +273,7 @@ export class CircuitBreaker {
     const timeoutMs = checkTimeout(options?.timeoutMs)
     const token = this.#table.admit(SLOT, now, timeoutMs)
     if (token < 0) return Promise.reject(this.#rejection(token, now))
-    return this.#runner.run(SLOT, token, this.name, timeoutMs || this.#options.hungCallMs, fn, options)
+    return this.#runner.run(SLOT, token, this.name, fn, options)
   }
 
   /**

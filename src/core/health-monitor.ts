@@ -151,7 +151,7 @@ export class HealthMonitor {
     if (nowMs < this.#nextCleanup) return
     this.#nextCleanup = nowMs + this.#options.cleanupIntervalMs
     for (const slot of this.#keys.slots()) {
-      if (nowMs - this.#table.lastUsed(slot) > this.#options.maxAgeMs) this.#keys.release(slot)
+      if (nowMs - this.#table.lastUsed(slot) > this.#options.maxAgeMs) this.#keys.release(slot, nowMs)
     }
   }
 }

@@ -78,13 +78,14 @@ export class KeyTable {
     return this.#keys[slot]
   }
 
-  /** Forgets a key. */
-  release(slot: number): void {
+  /** Forgets a key and its record. */
+  release(slot: number, nowMs: number): void {
     const key = this.#keys[slot]
     if (key === undefined) return
     this.#slots.delete(key)
     this.#keys[slot] = undefined
     this.#free.push(slot)
+    this.#records.reset(slot, nowMs)
   }
 
   /** Every slot that has a key. */

@@ -48,11 +48,14 @@ const rejectionReasons: readonly RejectionReason[] = Object.freeze([
   'IN_FLIGHT_FULL'
 ])
 
-/** Token of a call that is let through without being followed. */
-export const UNTRACKED = 0x7fffffff
+/** Token of a call that is let through although there is no room to follow it. */
+const UNTRACKED = 0x7fffffff
 
-/** Generation of a call that passed although the breaker said no: its result is none of the breaker's business. */
-const NO_GENERATION = -1
+// What a call has instead of a generation:
+/** It passed although it should not have: its result tells of health, but is none of the breaker's business. */
+const PASSED_ANYWAY = -1
+/** It was admitted in mode `off`: its result tells of nothing. */
+const PASSED_UNSEEN = -2
 
 // Flags of a slot.
 const RECOVERING = 1
@@ -60,7 +63,7 @@ const ISOLATED = 2
 const DEMOTED = 4
 
 /** While targets are OPEN, their times are looked at no more often than this, in ms. */
-const LEAST_WAKE_INTERVAL_MS = 50
+const LEAST_WAKE_INTERVAL_MS = 250
 
 /** What the table tells of, by slot. */
 export type ProtectionEventType =
@@ -195,13 +198,13 @@ export class ProtectionTable {
    * @returns a token, from 0, to settle the call with; or a negative reason
    */
   admit(slot: number, nowMs: number, timeoutMs = 0): number {
-    if (this.#isOff) return UNTRACKED
+    if (this.#isOff) return this.#passUnseen(slot, nowMs, timeoutMs)
     if (nowMs >= this.#calls.earliestDeadline) this.#failOverdueCalls(nowMs)
     const answer = this.#ask(slot, nowMs)
     const token =
       answer < 0
         ? this.#reject(slot, answer, nowMs, timeoutMs)
-        : this.#open(slot, this.breakers.generation(slot), nowMs, timeoutMs)
+        : this.#open(slot, this.breakers.generation(slot), nowMs, timeoutMs || this.#hungCallMs)
     if (this.#events.length > 0) this.#tell()
     return token
   }
@@ -228,6 +231,11 @@ export class ProtectionTable {
     if (isGood) this.#finish(call, outcome, nowMs)
     if (this.#events.length > 0) this.#tell()
     return isGood
+  }
+
+  /** Whether a call admitted with this token has neither been settled nor run out of time. */
+  isInFlight(token: number): boolean {
+    return token === UNTRACKED || this.#calls.find(token) >= 0
   }
 
   /** Does what became due up to now: calls out of time count as failed. */
@@ -387,7 +395,8 @@ export class ProtectionTable {
       this.#rejections[-answer - 1]!++
       if (this.mode !== 'observe') return answer
     }
-    return answer === REJECTED_IN_FLIGHT_FULL ? UNTRACKED : this.#open(slot, NO_GENERATION, nowMs, timeoutMs)
+    if (answer === REJECTED_IN_FLIGHT_FULL) return UNTRACKED
+    return this.#open(slot, PASSED_ANYWAY, nowMs, timeoutMs || this.#hungCallMs)
   }
 
   /** Whether a target that is refused for what it did is let through all the same. */
@@ -395,8 +404,14 @@ export class ProtectionTable {
     return answer >= REJECTED_RECOVERING && this.isDemoted(slot)
   }
 
-  #open(slot: number, generation: number, nowMs: number, timeoutMs: number): number {
-    const deadline = nowMs + (timeoutMs > 0 ? timeoutMs : this.#hungCallMs)
+  /** In mode `off` a call is followed only for the sake of a time limit its caller set. */
+  #passUnseen(slot: number, nowMs: number, timeoutMs: number): number {
+    this.catchUp(nowMs)
+    return this.#calls.isFull ? UNTRACKED : this.#open(slot, PASSED_UNSEEN, nowMs, timeoutMs || Infinity)
+  }
+
+  #open(slot: number, generation: number, nowMs: number, limitMs: number): number {
+    const deadline = nowMs + limitMs
     const isEarliest = deadline < this.#calls.earliestDeadline
     const token = this.#calls.open(slot, generation, this.breakers.bucketEnd(slot), nowMs, deadline)
     this.#records.shorts[2 * slot * this.#records.stride + IN_FLIGHT]!++
@@ -415,10 +430,11 @@ export class ProtectionTable {
 
     const judged = outcome === SUCCESS && elapsedMs > this.#slowCallMs ? FAILURE : outcome
     const ramp = (this.#flags(slot) & RECOVERING) === 0 ? undefined : this.#ramps.get(slot)
-    const passedAnyway = generation === NO_GENERATION
-    if (!passedAnyway && !this.breakers.record(slot, generation, bucketEnd, judged, nowMs)) return
+    if (generation === PASSED_UNSEEN) return
+    const isAdmitted = generation !== PASSED_ANYWAY
+    if (isAdmitted && !this.breakers.record(slot, generation, bucketEnd, judged, nowMs)) return
     if (judged === IGNORED) return
-    if (ramp !== undefined && !passedAnyway) {
+    if (isAdmitted && ramp !== undefined) {
       ramp.record(judged === FAILURE)
       this.#judgedRamp(slot, nowMs)
     }
@@ -440,6 +456,7 @@ export class ProtectionTable {
 
   #enterOpen(slot: number, from: number, nowMs: number): void {
     const relapsed = this.#endRamp(slot)
+    if (relapsed) this.breakers.stayOpen(slot, nowMs + this.#options.recovery!.cooldownPeriodMs)
     const counts = Object.freeze(this.breakers.finalCounts())
     this.#lastTrips.set(slot, Object.freeze({ reason: tripReason(from, relapsed, counts), counts }))
     this.#note('circuit:open', slot, from, OPEN, nowMs)
@@ -477,7 +494,7 @@ export class ProtectionTable {
     const ramp = this.#ramps.get(slot)
     const verdict = ramp?.judge(nowMs)
     if (verdict === 'RECOVERING') return ramp
-    if (verdict === 'RELAPSE') this.breakers.trip(slot, this.#options.recovery!.cooldownPeriodMs, nowMs)
+    if (verdict === 'RELAPSE') this.breakers.trip(slot, nowMs)
     if (verdict === 'COMPLETE') {
       this.#endRamp(slot)
       this.#setFlags(slot, this.#flags(slot) & ~DEMOTED)

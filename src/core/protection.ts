@@ -169,7 +169,7 @@ export class Protection {
     const slot = this.slot(key, now)
     const token = this.table.admit(slot, now, timeoutMs)
     if (token < 0) return Promise.reject(this.#rejection(slot, key, token, now))
-    return this.#runner.run(slot, token, key, timeoutMs || this.#breakerOptions.hungCallMs, fn, options)
+    return this.#runner.run(slot, token, key, fn, options)
   }
 
   /**
@@ -186,13 +186,13 @@ export class Protection {
     return this.#runner.permit(slot, token)
   }
 
-  /** Whether a call would be admitted now. */
+  /** Whether a call would be admitted now. Asking makes a record of the target, as calling does. */
   canAdmit(key: string): boolean {
     const now = this.#clock.now()
     return !this.#isClosed && this.table.wouldAdmit(this.slot(key, now), now) === 0
   }
 
-  /** The slot of a target, for the inner form; given one if it had none. Good until time moves on. */
+  /** The slot of a target, for the inner form; given one if it had none. Good until another target is given one. */
   slot(key: string, nowMs: number): number {
     const slot = this.#keys.claim(key, nowMs)
     if (this.#nextCleanup === Infinity) this.#planCleanup(nowMs)
@@ -304,7 +304,7 @@ export class Protection {
         nowMs - this.#health.lastUsed(slot) > this.#healthOptions.maxAgeMs &&
         this.#isForgettable(slot, nowMs)
       )
-        this.#keys.release(slot)
+        this.#keys.release(slot, nowMs)
     }
     this.table.capEjected()
     if (this.#keys.size > 0) this.#planCleanup(nowMs)
