@@ -66,6 +66,8 @@ export class BreakerTable {
   readonly #onChange: StateChangeHandler
   /** Buckets of the window; a window that does not roll is one bucket. */
   readonly #buckets: number
+  /** Length of a bucket, in ms; 0 if counting goes on for as long as the circuit is CLOSED. */
+  readonly #periodMs: number
   /** Handed to `readyToTrip`; one object, to allocate nothing. */
   readonly #view: Counts = noCounts()
 
@@ -75,6 +77,7 @@ export class BreakerTable {
     this.#onChange = onChange
     const rolls = options.intervalMs > 0 && options.bucketPeriodMs > 0
     this.#buckets = rolls ? Math.ceil(options.intervalMs / options.bucketPeriodMs) : 1
+    this.#periodMs = rolls ? options.bucketPeriodMs : options.intervalMs
     this.records = new RecordStore(this.#buckets)
   }
 
@@ -203,7 +206,7 @@ export class BreakerTable {
     const expiry = this.expiry(slot)
     if (nowMs <= expiry) return state
     if (state === CLOSED) {
-      this.#newGeneration(base, nowMs + this.#options.intervalMs)
+      this.#newGeneration(base, nowMs + this.#periodMs)
       return CLOSED
     }
     if (state === OPEN) {
@@ -228,9 +231,7 @@ export class BreakerTable {
   #enter(base: number, state: number, trips: number, nowMs: number): void {
     this.records.ints[base + STATE] = (trips << TRIPS_SHIFT) | state
     this.records.doubles[(base >> 1) + SINCE] = nowMs
-    const { intervalMs, bucketPeriodMs } = this.#options
-    const periodMs = this.#buckets > 1 ? bucketPeriodMs : intervalMs
-    this.#newGeneration(base, state === CLOSED && periodMs > 0 ? nowMs + periodMs : Infinity)
+    this.#newGeneration(base, state === CLOSED && this.#periodMs > 0 ? nowMs + this.#periodMs : Infinity)
   }
 
   #newGeneration(base: number, expiry: number): void {

@@ -242,7 +242,7 @@ export class CircuitBreaker {
   get state(): CircuitState {
     const now = this.#clock.now()
     this.#table.catchUp(now)
-    return this.#table.isIsolated(SLOT) ? 'OPEN' : circuitStates[this.#table.breakers.state(SLOT, now)]!
+    return this.#table.isIsolated(SLOT) ? 'OPEN' : circuitStates[this.#table.state(SLOT, now)]!
   }
 
   /** The counts as of the last call or look at the state. */

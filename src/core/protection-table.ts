@@ -296,6 +296,13 @@ export class ProtectionTable {
     this.#tell()
   }
 
+  /** The circuit's state at `nowMs`; tells of the change if time has made one. */
+  state(slot: number, nowMs: number): number {
+    const state = this.breakers.state(slot, nowMs)
+    this.#tell()
+    return state
+  }
+
   isIsolated(slot: number): boolean {
     return (this.#flags(slot) & ISOLATED) !== 0
   }
@@ -319,7 +326,7 @@ export class ProtectionTable {
 
   /** Whole ms until an OPEN target may be probed; 0 for one that is not OPEN. */
   retryAfterMs(slot: number, nowMs: number): number {
-    if (this.breakers.state(slot, nowMs) !== OPEN) return 0
+    if (this.state(slot, nowMs) !== OPEN) return 0
     // The period is over strictly after its end.
     return Math.floor(this.breakers.expiry(slot) - nowMs) + 1
   }
@@ -363,10 +370,11 @@ export class ProtectionTable {
   /** Demotes ejected targets until no more than the share allowed is left, as when others were forgotten. */
   capEjected(): void {
     for (const slot of this.#ejected) {
-      if (this.#ejected.size <= this.#maxEjected()) return
+      if (this.#ejected.size <= this.#maxEjected()) break
       this.#ejected.delete(slot)
       this.#setFlags(slot, this.#flags(slot) | DEMOTED)
     }
+    this.#tell()
   }
 
   #ask(slot: number, nowMs: number): number {
@@ -541,7 +549,7 @@ export function readRejection(
   return {
     key,
     reason: rejectionReasons[-answer - 1]!,
-    state: table.isIsolated(slot) ? 'OPEN' : circuitStates[table.breakers.state(slot, nowMs)]!,
+    state: table.isIsolated(slot) ? 'OPEN' : circuitStates[table.state(slot, nowMs)]!,
     retryAfterMs: answer === REJECTED_OPEN ? table.retryAfterMs(slot, nowMs) : 0
   }
 }

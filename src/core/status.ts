@@ -88,7 +88,7 @@ export function readPeerStatus(source: StatusSource, slot: number): PeerStatus {
   const ramp = table.ramp(slot, nowMs)
   const health = readHealth(source.health, slot, nowMs)
   const isIsolated = table.isIsolated(slot)
-  const state = circuitStates[table.breakers.state(slot, nowMs)]!
+  const state = circuitStates[table.state(slot, nowMs)]!
   return Object.freeze({
     key: source.keys.key(slot)!,
     circuitState: isIsolated ? 'OPEN' : state,
@@ -120,7 +120,7 @@ export function readOverallStatus(source: StatusSource): OverallStatus {
   let demoted = 0
   let troubled = 0
   for (const slot of source.keys.slots()) {
-    const state = table.isIsolated(slot) ? OPEN : table.breakers.state(slot, nowMs)
+    const state = table.isIsolated(slot) ? OPEN : table.state(slot, nowMs)
     const status = source.health.status(slot, nowMs)
     states[state]!++
     health[status]!++
