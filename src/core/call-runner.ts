@@ -26,16 +26,10 @@ const { success: SUCCESS, failure: FAILURE, ignored: IGNORED } = outcomeCodes
 
 const timeoutRule = durationMs(1)
 
-/**
- * A call's own time limit in ms; 0 when it has none.
- *
- * @throws InvalidOptionError
- */
-export function checkTimeout(timeoutMs: number | undefined): number {
-  if (timeoutMs === undefined) return 0
-  if (!timeoutRule.accepts(timeoutMs))
-    throw new InvalidOptionError('timeoutMs', timeoutMs, timeoutRule.allowed)
-  return timeoutMs
+/** What is wrong with a call's own time limit; `undefined` if nothing is. */
+export function timeoutError(timeoutMs: number | undefined): InvalidOptionError | undefined {
+  if (timeoutMs === undefined || timeoutRule.accepts(timeoutMs)) return undefined
+  return new InvalidOptionError('timeoutMs', timeoutMs, timeoutRule.allowed)
 }
 
 /** What a runner needs of the breaker's options: how an ending is judged, and when a call counts as hung. */
@@ -85,7 +79,8 @@ export class CallRunner {
     const call = new RunningCall(this, token, key, options)
     let outcome = IGNORED
     try {
-      const value = await (options === undefined ? fn(call) : call.bounded(fn))
+      const isBounded = options?.signal !== undefined || options?.timeoutMs !== undefined
+      const value = await (isBounded ? call.bounded(fn) : fn(call))
       outcome = this.#judge(undefined)
       return value
     } catch (error) {
@@ -118,13 +113,18 @@ export class CallRunner {
   }
 
   #judge(error: unknown): number {
-    // What we ourselves refused, here or for another target, is no fault of this one.
-    if (error instanceof RejectedError || error instanceof ProtectionClosedError) return IGNORED
+    if (isOurs(error)) return IGNORED
     const { isExcluded, isSuccessful } = this.#options
     if (isExcluded?.(error)) return IGNORED
     const succeeded = isSuccessful === undefined ? error === undefined : isSuccessful(error)
     return succeeded ? SUCCESS : FAILURE
   }
+}
+
+/** Whether a call ended for a reason on our side: somebody gave up on it, or what it needed was refused to it. */
+function isOurs(error: unknown): boolean {
+  if (error instanceof RejectedError || error instanceof ProtectionClosedError) return true
+  return error instanceof Error && error.name === 'AbortError'
 }
 
 /** A call that runs. Its signal costs nothing until somebody asks for it. */

@@ -3,15 +3,16 @@ import { circuitStates, MAX_BUCKETS } from './breaker-table.ts'
 import {
   type CallOptions,
   CallRunner,
-  checkTimeout,
   type Permit,
-  type ProtectedFunction
+  type ProtectedFunction,
+  timeoutError
 } from './call-runner.ts'
 import { MAX_IN_FLIGHT } from './call-table.ts'
 import { type Clock, systemClock, systemRandom } from './clock.ts'
 import { InvalidOptionError, type RejectedError, rejectionError } from './errors.ts'
 import { Notifier } from './notifier.ts'
 import {
+  anyObject,
   durationMs,
   numberBetween,
   optionalFunction,
@@ -185,6 +186,14 @@ export interface CoreComponents {
   onListenerError?: (error: unknown) => void
 }
 
+function checkInit(init: CircuitBreakerInit): CircuitBreakerInit {
+  if (!anyObject.accepts(init)) throw new InvalidOptionError('breaker', init, anyObject.allowed)
+  if (!optionalFunction.accepts(init.onStateChange)) {
+    throw new InvalidOptionError('breaker.onStateChange', init.onStateChange, optionalFunction.allowed)
+  }
+  return init
+}
+
 /** The one slot of a breaker that guards one target. */
 const SLOT = 0
 
@@ -201,7 +210,7 @@ export class CircuitBreaker {
 
   /** @throws InvalidOptionError */
   constructor(init: CircuitBreakerInit = {}, components: CoreComponents = {}) {
-    const { mode = 'enforce', onStateChange, ...options } = init
+    const { mode = 'enforce', onStateChange, ...options } = checkInit(init)
     this.#options = resolveCircuitBreakerOptions(options)
     this.name = this.#options.name
     this.#clock = components.clock ?? systemClock
@@ -268,10 +277,11 @@ export class CircuitBreaker {
    * @throws RejectedError when it is not admitted; what `fn` throws; the signal's reason; CallTimeoutError
    */
   execute<Value>(fn: ProtectedFunction<Value>, options?: CallOptions): Promise<Value> {
-    const now = this.#clock.now()
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason)
-    const timeoutMs = checkTimeout(options?.timeoutMs)
-    const token = this.#table.admit(SLOT, now, timeoutMs)
+    const invalid = timeoutError(options?.timeoutMs)
+    if (invalid !== undefined) return Promise.reject(invalid)
+    const now = this.#clock.now()
+    const token = this.#table.admit(SLOT, now, options?.timeoutMs)
     if (token < 0) return Promise.reject(this.#rejection(token, now))
     return this.#runner.run(SLOT, token, this.name, fn, options)
   }
@@ -310,7 +320,7 @@ export class CircuitBreaker {
     to: number
   ): [CircuitState, CircuitState] | undefined {
     if (type === 'isolate' || type === 'release') {
-      const state = circuitStates[this.#table.breakers.state(SLOT, this.#clock.now())]!
+      const state = circuitStates[this.#table.state(SLOT, this.#clock.now())]!
       if (state === 'OPEN') return undefined
       return type === 'isolate' ? [state, 'OPEN'] : ['OPEN', state]
     }

@@ -151,12 +151,13 @@ const rejectionErrors: Record<RejectionReason, new (rejection: Rejection) => Rej
 
 /** The error for a rejection, made without the cost of a stack trace. */
 export function rejectionError(rejection: Rejection): RejectedError {
-  const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = 0
+  const v8 = Error as { stackTraceLimit?: number | undefined }
+  const limit = v8.stackTraceLimit
+  v8.stackTraceLimit = 0
   try {
     return new rejectionErrors[rejection.reason](rejection)
   } finally {
-    Error.stackTraceLimit = limit
+    v8.stackTraceLimit = limit
   }
 }
 

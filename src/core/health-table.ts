@@ -27,6 +27,9 @@ const MAX_COUNT = 0xffff
 /** The most errors in a row that are told apart. */
 export const MAX_CONSECUTIVE_ERRORS = 0xff
 
+/** Smoothed response time before the first. */
+const NONE_YET = Number.NaN
+
 // Gains of the smoothed response time and its mean deviation: RFC 6298, section 2.3.
 const MEAN_GAIN = 1 / 8
 const DEVIATION_GAIN = 1 / 4
@@ -51,7 +54,7 @@ export class HealthTable {
   reset(slot: number, nowMs: number): void {
     const { ints, floats, shorts, bytes, doubles, stride } = this.#records
     const base = slot * stride
-    floats[base + MEAN] = 0
+    floats[base + MEAN] = NONE_YET
     floats[base + DEVIATION] = 0
     shorts.fill(0, 2 * base + RECENT, 2 * base + RECENT + 2 * EARLIER)
     bytes[4 * base + CONSECUTIVE_ERRORS] = 0
@@ -70,6 +73,11 @@ export class HealthTable {
     if (!failed) this.#histograms[status]!.record(responseTimeMs, nowMs)
     bytes[4 * base + STATUS] = status
     return status
+  }
+
+  /** Notes that the slot is in use, though there is nothing to record. */
+  touch(slot: number, nowMs: number): void {
+    this.#records.doubles[((slot * this.#records.stride) >> 1) + LAST_USED] = nowMs
   }
 
   /** The status the last result led to. */
@@ -100,7 +108,7 @@ export class HealthTable {
 
   /** Smoothed response time in ms; 0 before the first success. */
   responseTimeMs(slot: number): number {
-    return this.#records.floats[slot * this.#records.stride + MEAN]!
+    return this.#records.floats[slot * this.#records.stride + MEAN]! || 0
   }
 
   /** Smoothed mean deviation of the response time in ms. */
@@ -108,7 +116,7 @@ export class HealthTable {
     return this.#records.floats[slot * this.#records.stride + DEVIATION]!
   }
 
-  /** When the slot was last reset or recorded, in ms. */
+  /** When the slot was last reset, recorded or touched, in ms. */
   lastUsed(slot: number): number {
     return this.#records.doubles[((slot * this.#records.stride) >> 1) + LAST_USED]!
   }
@@ -167,9 +175,8 @@ export class HealthTable {
     if (this.#records.bytes[4 * base + CONSECUTIVE_ERRORS]! >= maxConsecutiveErrors) return UNHEALTHY
     if (evidence < minRequests) return UNKNOWN
     if (successes < degradedThreshold * evidence) return UNHEALTHY
-    const isFit =
-      successes >= healthyThreshold * evidence && this.#records.floats[base + MEAN]! <= maxResponseTimeMs
-    return isFit ? HEALTHY : DEGRADED
+    const isSlow = this.#records.floats[base + MEAN]! > maxResponseTimeMs
+    return successes >= healthyThreshold * evidence && !isSlow ? HEALTHY : DEGRADED
   }
 
   #inWindow(base: number, field: number, passed: number): number {
@@ -187,7 +194,8 @@ export class HealthTable {
   #smooth(base: number, responseTimeMs: number): void {
     const { floats } = this.#records
     const mean = floats[base + MEAN]!
-    if (mean === 0) {
+    if (!(responseTimeMs >= 0 && responseTimeMs < Infinity)) return
+    if (Number.isNaN(mean)) {
       floats[base + MEAN] = responseTimeMs
       floats[base + DEVIATION] = responseTimeMs / 2
       return

@@ -36,7 +36,8 @@ export class LatencyHistogram {
     if (nowMs >= this.#rotateAt) this.#rotate(nowMs)
     const units = responseTimeMs * UNITS_PER_MS
     if (units >= 0 && units < STAGED_UNITS) this.#staged[units | 0]!++
-    else if (units >= STAGED_UNITS) this.#current.recordValue(Math.min(Math.round(units), MAX_UNITS))
+    else if (units >= STAGED_UNITS && responseTimeMs < Infinity)
+      this.#current.recordValue(Math.min(Math.round(units), MAX_UNITS))
   }
 
   summary(nowMs: number): LatencySummary {

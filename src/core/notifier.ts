@@ -38,8 +38,16 @@ export class Notifier<Event> {
       try {
         listener(event)
       } catch (error) {
-        this.#onError(error)
+        this.#report(error)
       }
+    }
+  }
+
+  #report(error: unknown): void {
+    try {
+      this.#onError(error)
+    } catch {
+      // There is nobody left to tell.
     }
   }
 }

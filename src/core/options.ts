@@ -50,7 +50,7 @@ export function oneOf(words: readonly string[]): Rule {
 /** An object of options, which is checked where it is used. */
 export const anyObject: Rule = {
   allowed: 'an object of options',
-  accepts: value => typeof value === 'object' && value !== null
+  accepts: value => typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** A function, or nothing. */
@@ -77,7 +77,7 @@ export function resolveOptions<Options extends object>(
   given: Partial<Options> | undefined,
   rules: Rules<Options>
 ): Readonly<Options> {
-  if (given !== undefined && (typeof given !== 'object' || given === null)) {
+  if (given !== undefined && !anyObject.accepts(given)) {
     throw new InvalidOptionError(concept, given, 'an object of options')
   }
   for (const name of Object.keys(given ?? {})) {
@@ -91,7 +91,8 @@ export function resolveOptions<Options extends object>(
   }
   const resolved = { ...defaults }
   for (const name of Object.keys(rules) as Array<keyof Options & string>) {
-    const value = given?.[name] ?? defaults[name]
+    // Left undefined is left out, but null is a value, and a wrong one.
+    const value = given?.[name] === undefined ? defaults[name] : given[name]
     if (!rules[name].accepts(value))
       throw new InvalidOptionError(`${concept}.${name}`, value, rules[name].allowed)
     resolved[name] = value

@@ -38,14 +38,8 @@ export function tripAt(rule?: Partial<TripRule>): (counts: Readonly<Counts>) => 
 /** What a preset sets; options given beside it go first. */
 export type PresetName = 'bitswap' | 'relay'
 
-/** Whether a call ended because somebody on our side gave up on it. */
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError'
-}
-
 const common: Partial<CircuitBreakerOptions> = {
   readyToTrip: tripAt(),
-  isExcluded: isAbort,
   successThreshold: 3,
   halfOpenTimeoutMs: 30_000,
   timeoutGrowth: 2,

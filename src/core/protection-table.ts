@@ -282,6 +282,7 @@ export class ProtectionTable {
   }
 
   isolate(slot: number, nowMs: number): void {
+    this.state(slot, nowMs)
     if (this.isIsolated(slot)) return
     this.#setFlags(slot, this.#flags(slot) | ISOLATED)
     this.#note('isolate', slot, 0, 0, nowMs)
@@ -290,6 +291,7 @@ export class ProtectionTable {
 
   /** Ends {@link isolate}: the target is again what it was before, and what time has made of it since. */
   release(slot: number, nowMs: number): void {
+    this.state(slot, nowMs)
     if (!this.isIsolated(slot)) return
     this.#setFlags(slot, this.#flags(slot) & ~ISOLATED)
     this.#note('release', slot, 0, 0, nowMs)
@@ -441,7 +443,10 @@ export class ProtectionTable {
     if (generation === PASSED_UNSEEN) return
     const isAdmitted = generation !== PASSED_ANYWAY
     if (isAdmitted && !this.breakers.record(slot, generation, bucketEnd, judged, nowMs)) return
-    if (judged === IGNORED) return
+    if (judged === IGNORED) {
+      this.health?.touch(slot, nowMs)
+      return
+    }
     if (isAdmitted && ramp !== undefined) {
       ramp.record(judged === FAILURE)
       this.#judgedRamp(slot, nowMs)

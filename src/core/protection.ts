@@ -2,9 +2,9 @@ import { Alarm } from './alarm.ts'
 import {
   type CallOptions,
   CallRunner,
-  checkTimeout,
   type Permit,
-  type ProtectedFunction
+  type ProtectedFunction,
+  timeoutError
 } from './call-runner.ts'
 import { MAX_IN_FLIGHT } from './call-table.ts'
 import {
@@ -79,7 +79,7 @@ const rules: Rules<ProtectionOptions> = {
 }
 
 /** Shown for the one record that all targets share for which there was no room. */
-export const SHARED_KEY = '(others)'
+const SHARED_KEY = '(others)'
 
 /**
  * Guards calls to many targets: for each a circuit breaker, a health record, and gradual recovery after its
@@ -164,10 +164,11 @@ export class Protection {
   executeRequest<Value>(key: string, fn: ProtectedFunction<Value>, options?: CallOptions): Promise<Value> {
     if (this.#isClosed) return Promise.reject(new ProtectionClosedError())
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason)
+    const invalid = timeoutError(options?.timeoutMs)
+    if (invalid !== undefined) return Promise.reject(invalid)
     const now = this.#clock.now()
-    const timeoutMs = checkTimeout(options?.timeoutMs)
     const slot = this.slot(key, now)
-    const token = this.table.admit(slot, now, timeoutMs)
+    const token = this.table.admit(slot, now, options?.timeoutMs)
     if (token < 0) return Promise.reject(this.#rejection(slot, key, token, now))
     return this.#runner.run(slot, token, key, fn, options)
   }
@@ -179,9 +180,11 @@ export class Protection {
    */
   admit(key: string, options?: { timeoutMs?: number | undefined }): Permit {
     if (this.#isClosed) throw new ProtectionClosedError()
+    const invalid = timeoutError(options?.timeoutMs)
+    if (invalid !== undefined) throw invalid
     const now = this.#clock.now()
     const slot = this.slot(key, now)
-    const token = this.table.admit(slot, now, checkTimeout(options?.timeoutMs))
+    const token = this.table.admit(slot, now, options?.timeoutMs)
     if (token < 0) throw this.#rejection(slot, key, token, now)
     return this.#runner.permit(slot, token)
   }

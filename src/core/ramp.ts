@@ -6,8 +6,11 @@ export type RampVerdict = 'RECOVERING' | 'COMPLETE' | 'RELAPSE'
 /** Least share of successes, of all calls during the ramp, that is taken for recovered. */
 const HEALTHY_SHARE = 0.8
 
-/** Sums of shares such as 0.1 fall short of 1 by rounding; this much is forgiven. */
+/** Steps computed as a whole number and a little come from rounding; this much is forgiven. */
 const ROUNDING = 1e-9
+
+/** Credit is counted in whole numbers, of which this many are one call: exact, and nothing is allocated. */
+const ONE_CALL = 2 ** 30
 
 /**
  * The shares a ramp goes through, one per step, rising from the first to the last.
@@ -56,7 +59,7 @@ export class Ramp {
     this.#startedAt = nowMs
     this.#stepStartedAt = nowMs
     // So that the very first call is admitted.
-    this.#credit = 1 - this.rate
+    this.#credit = ONE_CALL - this.#earned
   }
 
   /** The share admitted now, above 0 up to 1. */
@@ -74,7 +77,7 @@ export class Ramp {
 
   /** Whether {@link take} would admit. */
   get wouldTake(): boolean {
-    return this.#credit + this.rate >= 1 - ROUNDING
+    return this.#credit + this.#earned >= ONE_CALL
   }
 
   /**
@@ -82,9 +85,9 @@ export class Ramp {
    * run of calls the number admitted is within one of the shares added up.
    */
   take(): boolean {
-    this.#credit += this.rate
-    if (this.#credit < 1 - ROUNDING) return false
-    this.#credit -= 1
+    this.#credit += this.#earned
+    if (this.#credit < ONE_CALL) return false
+    this.#credit -= ONE_CALL
     return true
   }
 
@@ -118,6 +121,11 @@ export class Ramp {
     // Too few calls to judge by: the target is not to blame for that, so the ramp just goes on.
     const canTell = this.#successes + this.#failures >= successThreshold
     return canTell && !this.#isHealthy() ? 'RELAPSE' : 'RECOVERING'
+  }
+
+  /** What one call offered earns now. */
+  get #earned(): number {
+    return Math.ceil(this.rate * ONE_CALL)
   }
 
   #isHealthy(): boolean {

@@ -11,7 +11,7 @@ export const layout = Object.freeze({
   SINCE: 0,
   /** When the present period is over, in ms: OPEN time, window or its current bucket, probes' deadline. */
   EXPIRY: 1,
-  /** When the target was last called with a result, or first seen, in ms. */
+  /** When a call to the target last ended, or it was first seen, in ms. */
   LAST_USED: 2,
 
   // Integers, counted in 4 bytes:

@@ -39,7 +39,7 @@ export interface PeerStatus {
   readonly since: number
   /** When the next probe may go, in ms since 1970; `undefined` unless that depends on time alone. */
   readonly nextRetryAt: number | undefined
-  /** When it was last called or first seen, in ms since 1970. */
+  /** When a call to it last ended, or it was first seen, in ms since 1970. */
   readonly lastUsedAt: number
 }
 

@@ -1,0 +1,54 @@
+import * as index from 'bitswap-protection'
+import * as core from 'bitswap-protection/core'
+import { expect, test } from 'vitest'
+import packageJson from '../package.json' with { type: 'json' }
+
+// What users can import. Adding a name here is a feature, removing one a breaking change; types are pinned in
+// public-api.test-d.ts.
+
+const coreNames = [
+  'CallTimeoutError',
+  'CircuitBreaker',
+  'CircuitOpenError',
+  'FAILURE',
+  'HealthMonitor',
+  'IGNORED',
+  'InvalidOptionError',
+  'IsolatedError',
+  'ManualClock',
+  'Protection',
+  'ProtectionClosedError',
+  'RecoveryManager',
+  'RecoverySheddingError',
+  'RejectedError',
+  'SUCCESS',
+  'TableFullError',
+  'TooManyInFlightError',
+  'TooManyRequestsError',
+  'defaultCircuitBreakerOptions',
+  'defaultHealthOptions',
+  'defaultProtectionOptions',
+  'defaultRecoveryOptions',
+  'defaultTripRule',
+  'presets',
+  'systemClock',
+  'tripAt'
+]
+
+const subpaths: Record<string, { module: object; names: string[] }> = {
+  '.': { module: index, names: coreNames },
+  './core': { module: core, names: coreNames }
+}
+
+test('every subpath is pinned', () => {
+  const exported = Object.keys(packageJson.exports).filter(subpath => subpath !== './package.json')
+  expect(Object.keys(subpaths)).toEqual(exported)
+})
+
+test.each(Object.entries(subpaths))('%s exports these names', (_, { module, names }) => {
+  expect(Object.keys(module).sort()).toEqual(names)
+})
+
+test('what both export is the same', () => {
+  expect(index).toEqual(core)
+})
