@@ -298,8 +298,9 @@ export class ProtectionTable {
     this.#tell()
   }
 
-  /** The circuit's state at `nowMs`; tells of the change if time has made one. */
+  /** The circuit's state at `nowMs`, after all that time calls for: a period that is over, a ramp that ends. */
   state(slot: number, nowMs: number): number {
+    if ((this.#flags(slot) & RECOVERING) !== 0) this.#judgedRamp(slot, nowMs)
     const state = this.breakers.state(slot, nowMs)
     this.#tell()
     return state
@@ -314,11 +315,10 @@ export class ProtectionTable {
     return (this.#flags(slot) & DEMOTED) !== 0
   }
 
-  /** The ramp of a recovering target, as the time calls for. */
+  /** The ramp of a target that is recovering at `nowMs`. */
   ramp(slot: number, nowMs: number): Ramp | undefined {
-    const ramp = (this.#flags(slot) & RECOVERING) === 0 ? undefined : this.#judgedRamp(slot, nowMs)
-    this.#tell()
-    return ramp
+    this.state(slot, nowMs)
+    return this.#ramps.get(slot)
   }
 
   /** How the circuit last came to open; `undefined` if it never did. */
@@ -538,8 +538,9 @@ export class ProtectionTable {
   }
 
   #tell(): void {
-    if (this.#events.length === 0) return
-    for (const event of this.#events.splice(0)) this.#onEvent(...event)
+    // One by one: who is told may cause further events, and those come after all there are now.
+    for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift())
+      this.#onEvent(...event)
   }
 }
 

@@ -85,10 +85,10 @@ export interface StatusSource {
 
 export function readPeerStatus(source: StatusSource, slot: number): PeerStatus {
   const { table, nowMs, wallOffsetMs } = source
-  const ramp = table.ramp(slot, nowMs)
   const health = readHealth(source.health, slot, nowMs)
   const isIsolated = table.isIsolated(slot)
   const state = circuitStates[table.state(slot, nowMs)]!
+  const ramp = table.ramp(slot, nowMs)
   return Object.freeze({
     key: source.keys.key(slot)!,
     circuitState: isIsolated ? 'OPEN' : state,
@@ -120,7 +120,8 @@ export function readOverallStatus(source: StatusSource): OverallStatus {
   let demoted = 0
   let troubled = 0
   for (const slot of source.keys.slots()) {
-    const state = table.isIsolated(slot) ? OPEN : table.state(slot, nowMs)
+    const current = table.state(slot, nowMs)
+    const state = table.isIsolated(slot) ? OPEN : current
     const status = source.health.status(slot, nowMs)
     states[state]!++
     health[status]!++
