@@ -12,7 +12,7 @@ const DOUBLES = 3
 
 const INDEX_BITS = 16
 const INDEX_MASK = (1 << INDEX_BITS) - 1
-const FIRST_CAPACITY = 256
+const FIRST_CAPACITY = 16
 const NONE = -1
 
 /** The most calls that can be in flight at once. One less than the bits allow: no token is 0x7fffffff. */
@@ -22,7 +22,7 @@ export const MAX_IN_FLIGHT = INDEX_MASK
  * The calls in flight: to whom, since when, until when, and in which generation and bucket they were admitted.
  *
  * A call is known by its token, a number from 0, which is good for one settlement. Records are reused oldest
- * first, so a token comes again only after at least 8 million other calls.
+ * first, so a token comes again only after at least half a million other calls.
  */
 export class CallTable {
   readonly #max: number

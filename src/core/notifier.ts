@@ -29,7 +29,9 @@ export class Notifier<Event> {
     this.#queue.push(event)
     if (this.#isTelling) return
     this.#isTelling = true
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#tellAll(next)
+    // The queue may grow meanwhile.
+    for (let next = 0; next < this.#queue.length; next++) this.#tellAll(this.#queue[next]!)
+    this.#queue.length = 0
     this.#isTelling = false
   }
 

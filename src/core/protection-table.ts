@@ -133,6 +133,7 @@ export class ProtectionTable {
   readonly #onEvent: SlotEventHandler
   #nextStateCheck = Infinity
   readonly #events: Array<Parameters<SlotEventHandler>> = []
+  #told = 0
   readonly #rejections = new Float64Array(rejectionReasons.length)
   #mode: Mode = 'enforce'
   #isOff = false
@@ -538,9 +539,10 @@ export class ProtectionTable {
   }
 
   #tell(): void {
-    // One by one: who is told may cause further events, and those come after all there are now.
-    for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift())
-      this.#onEvent(...event)
+    // Who is told may cause further events; those come after all there are now.
+    while (this.#told < this.#events.length) this.#onEvent(...this.#events[this.#told++]!)
+    this.#events.length = 0
+    this.#told = 0
   }
 }
 
