@@ -1,0 +1,23 @@
+import type { Group } from '../timed-group.ts'
+import { churn } from './churn.ts'
+import { execute } from './execute.ts'
+import { failure } from './failure.ts'
+import { inner } from './inner.ts'
+import { memory } from './memory.ts'
+import { reject } from './reject.ts'
+import { share } from './share.ts'
+import { sweep } from './sweep.ts'
+import { yardsticks } from './yardsticks.ts'
+
+/** All row groups, in the order they run in. */
+export const groups: readonly Group[] = [
+  yardsticks,
+  inner,
+  execute,
+  reject,
+  failure,
+  memory,
+  churn,
+  sweep,
+  share
+]

@@ -1,0 +1,246 @@
+import type { Protection, ProtectionOptions, ProtectionTable } from 'bitswap-protection/core'
+import { type Candidate, type Prepared, seededRandom } from '../harness.ts'
+import type { Check } from '../report.ts'
+import { type TimedRow, timedGroup } from '../timed-group.ts'
+import { peerId } from './subjects.ts'
+
+const BATCH = 200 * 1024
+/** A power of two, and of them whole milliseconds. */
+const PICKS = 1 << 20
+/** Time moves on by 1 ms every so many calls. */
+const CALLS_PER_MS = 1024
+
+const LOOP = 'the loop alone'
+const HOT = 'one slot'
+const KEYED = 'random keys of 100 k, looked up'
+const FAILING = 'random of 100 k, 5 % of calls fail'
+const TRIPPING = 'random of 1 k, 5 % of slots bad: trips, probes, recovery'
+/** In these, health or circuits change all the time, and each change is noted as an event. */
+const changing = [FAILING, TRIPPING]
+
+const SUCCESS = 0
+const FAILURE = 1
+
+/** Calls that make a target HEALTHY, after which nothing about it changes while its calls end well. */
+const FIRST_CALLS = 5
+
+/** Protection with records of so many HEALTHY targets, in slots 1 to `targets`. */
+async function protectionOf(targets: number, options: Partial<ProtectionOptions> = {}): Promise<Protection> {
+  const { ManualClock, Protection } = await import('bitswap-protection/core')
+  const protection = new Protection({ maxTargets: targets, ...options }, { clock: new ManualClock() })
+  const { table } = protection
+  for (let target = 0; target < targets; target++) {
+    const slot = protection.slot(peerId(target), 0)
+    for (let call = 0; call < FIRST_CALLS; call++) table.settle(slot, table.admit(slot, 0), SUCCESS, 0)
+  }
+  return protection
+}
+
+/** Slots to call, at random out of 1 to `targets`; the same ones in every run. */
+function randomSlots(targets: number): Int32Array {
+  const random = seededRandom(targets)
+  return Int32Array.from({ length: PICKS }, () => 1 + Math.floor(random() * targets))
+}
+
+/** What the calls of a run are made from, pick by pick. */
+interface Picked {
+  readonly table: ProtectionTable
+  readonly slots: Int32Array
+  readonly fails: Uint8Array
+}
+
+/** The time, kept as the clock of the running system keeps it: so that handing it on makes no new number. */
+let nowMs = 0
+
+/**
+ * Runs calls 1 ms at a time. A function of its own for that, called often, is compiled as any hot function; a long
+ * loop called a few times stays in code of a lower tier, or in what replaced it on the stack.
+ */
+function byMilliseconds(callAll: (firstPick: number) => void, startMs = 0): Pick<Prepared, 'run'> {
+  let pick = 0
+  let now = startMs
+  return {
+    run(times) {
+      for (let called = 0; called < times; called += CALLS_PER_MS) {
+        now++
+        nowMs = now
+        callAll(pick)
+        pick = (pick + CALLS_PER_MS) & (PICKS - 1)
+      }
+    }
+  }
+}
+
+/** Admits and settles calls to the slots picked. All end well, but for those `fails` says do not. */
+function callSlots({ table, slots, fails }: Picked, firstPick: number): void {
+  for (let pick = firstPick; pick < firstPick + CALLS_PER_MS; pick++) {
+    const slot = slots[pick]!
+    const token = table.admit(slot, nowMs)
+    if (token >= 0) table.settle(slot, token, fails[pick]!, nowMs)
+  }
+}
+
+const neverFails = new Uint8Array(PICKS)
+
+function sumPicks(slots: Int32Array, fails: Uint8Array, firstPick: number): number {
+  let sum = 0
+  for (let pick = firstPick; pick < firstPick + CALLS_PER_MS; pick++)
+    sum = (sum + slots[pick]! + fails[pick]!) | 0
+  return sum
+}
+
+function loopAlone(): Candidate {
+  return {
+    name: LOOP,
+    batch: BATCH,
+    prepare() {
+      const slots = randomSlots(100_000)
+      let sum = 0
+      return {
+        ...byMilliseconds(firstPick => {
+          sum += sumPicks(slots, neverFails, firstPick)
+        }),
+        fault: () => (sum === 0 ? 'nothing was picked' : undefined)
+      }
+    }
+  }
+}
+
+function overSlots(name: string, targets: number, goalNs?: number, startMs = 0): Candidate {
+  return {
+    name,
+    batch: BATCH,
+    ...(goalNs === undefined ? {} : { goalNs }),
+    async prepare() {
+      const { table } = await protectionOf(targets)
+      const picked = { table, slots: randomSlots(targets), fails: neverFails }
+      return {
+        ...byMilliseconds(firstPick => callSlots(picked, firstPick), startMs),
+        fault: () => refusals(table)
+      }
+    }
+  }
+}
+
+/** One call in twenty fails, to whomever it goes. */
+function withFailures(): Candidate {
+  return {
+    name: FAILING,
+    batch: BATCH,
+    async prepare() {
+      const { table } = await protectionOf(100_000)
+      const random = seededRandom(5)
+      const fails = Uint8Array.from({ length: PICKS }, () => (random() < 0.05 ? FAILURE : SUCCESS))
+      // Five failures in a row, which open a circuit, come by chance about once in three million calls.
+      const picked = { table, slots: randomSlots(100_000), fails }
+      return {
+        ...byMilliseconds(firstPick => callSlots(picked, firstPick)),
+        fault: () => refusals(table, BATCH)
+      }
+    }
+  }
+}
+
+/** One slot in twenty fails for a while, then another: so circuits open, are probed, and slots recover. */
+function withTrips(): Candidate {
+  const targets = 1000
+  const spellMs = 256
+  return {
+    name: TRIPPING,
+    batch: BATCH,
+    async prepare() {
+      const { table } = await protectionOf(targets, {
+        breaker: { timeoutMs: 50, maxTimeoutMs: 200 },
+        recovery: { recoveryIntervalMs: 10 }
+      })
+      const slots = randomSlots(targets)
+      const fails = Uint8Array.from(slots, (slot, pick) => {
+        const spell = Math.floor(pick / CALLS_PER_MS / spellMs)
+        return (slot + spell * 7) % 20 === 0 ? FAILURE : SUCCESS
+      })
+      return {
+        ...byMilliseconds(firstPick => callSlots({ table, slots, fails }, firstPick)),
+        fault: () => {
+          const { OPEN, RECOVERING } = table.rejections()
+          return OPEN > 0 && RECOVERING > 0 ? undefined : 'nothing tripped, or nothing recovered'
+        }
+      }
+    }
+  }
+}
+
+function callKeys(
+  protection: Protection,
+  keys: readonly string[],
+  slots: Int32Array,
+  firstPick: number
+): void {
+  const { table } = protection
+  for (let pick = firstPick; pick < firstPick + CALLS_PER_MS; pick++) {
+    const slot = protection.slot(keys[slots[pick]!]!, nowMs)
+    const token = table.admit(slot, nowMs)
+    if (token >= 0) table.settle(slot, token, SUCCESS, nowMs)
+  }
+}
+
+function keyed(): Candidate {
+  const targets = 100_000
+  return {
+    name: KEYED,
+    batch: BATCH,
+    async prepare() {
+      const protection = await protectionOf(targets)
+      // By slot, of which the first is that of no key.
+      const keys = ['', ...Array.from({ length: targets }, (_, target) => peerId(target))]
+      // Those the protection holds are others, as they are for an application, with the same text.
+      const slots = randomSlots(targets)
+      return {
+        ...byMilliseconds(firstPick => callKeys(protection, keys, slots, firstPick)),
+        fault: () => refusals(protection.table)
+      }
+    }
+  }
+}
+
+function refusals(table: ProtectionTable, atMost = 0): string | undefined {
+  const refused = Object.values(table.rejections()).reduce((sum, count) => sum + count, 0)
+  return refused <= atMost ? undefined : `${refused} calls were refused`
+}
+
+function candidates(isQuick: boolean): Candidate[] {
+  return [
+    loopAlone(),
+    overSlots(HOT, 1, 20),
+    // As the clock of the running system gives it.
+    overSlots('one slot, time with fractions', 1, undefined, 1234.567),
+    overSlots('random of 1 k', 1000),
+    overSlots('random of 100 k', 100_000, 40),
+    ...(isQuick ? [] : [overSlots('random of 1 M', 1_000_000)]),
+    withFailures(),
+    withTrips(),
+    keyed()
+  ]
+}
+
+function allocatesNothing(rows: readonly TimedRow[]): Check[] {
+  return rows
+    .filter(({ name }) => name !== LOOP && !changing.includes(name))
+    .map(({ name, bytes }) => ({
+      name: `nothing allocated: ${name}`,
+      passed: bytes <= 1,
+      detail: `${bytes.toFixed(3)} B per call, at most 1`
+    }))
+}
+
+export const inner = timedGroup({
+  name: 'inner',
+  title: 'admit + settle of the inner form, everything on',
+  ours: HOT,
+  ratios: [{ of: KEYED, to: 'random of 100 k' }],
+  notes: [
+    `Time is an integer that moves on by 1 ms every ${CALLS_PER_MS} calls.`,
+    'Where calls fail, health and circuits change; such changes are noted as events, which are allocated.'
+  ],
+  candidates,
+  checks: allocatesNothing
+})
