@@ -1,41 +1,26 @@
 import type { CircuitBreakerOptions, CircuitState, Counts } from './circuit-breaker.ts'
 import { outcomeCodes } from './outcome.ts'
-import { layout, RecordStore } from './record-store.ts'
+import { layout, RecordStore, statePacking } from './record-store.ts'
 
 /** States as integers; `circuitStates[code]` is the word. */
-export const CLOSED = 0
-export const OPEN = 1
-export const HALF_OPEN = 2
+export const stateCodes = Object.freeze({ CLOSED: 0, OPEN: 1, HALF_OPEN: 2 })
+export const { CLOSED, OPEN, HALF_OPEN } = stateCodes
 export const circuitStates: readonly CircuitState[] = Object.freeze(['CLOSED', 'OPEN', 'HALF_OPEN'])
 
 /** What {@link BreakerTable.admit} answers: 0, or why not. */
-export const ADMITTED = 0
-export const REJECTED_OPEN = -1
-export const REJECTED_HALF_OPEN_FULL = -2
+export const answerCodes = Object.freeze({ ADMITTED: 0, REJECTED_OPEN: -1, REJECTED_HALF_OPEN_FULL: -2 })
+const { ADMITTED, REJECTED_OPEN, REJECTED_HALF_OPEN_FULL } = answerCodes
 
 /** Told of each change of state, after it is complete. */
 export type StateChangeHandler = (slot: number, from: number, to: number, nowMs: number) => void
 
-const { SINCE, EXPIRY, GENERATION, STATE, RUNS, BUCKETS, COUNT_FIELDS } = layout
+const { SINCE, EXPIRY, GENERATION, STATE, SUCCESS_RUN, FAILURE_RUN, BUCKETS, COUNT_FIELDS } = layout
+const { REQUESTS, SUCCESSES, FAILURES, EXCLUSIONS, CONSECUTIVE_SUCCESSES, CONSECUTIVE_FAILURES } = layout
 const { success: SUCCESS, failure: FAILURE } = outcomeCodes
 
-// The six counts of a bucket.
-const REQUESTS = 0
-const SUCCESSES = 1
-const FAILURES = 2
-const EXCLUSIONS = 3
-const CONSECUTIVE_SUCCESSES = 4
-const CONSECUTIVE_FAILURES = 5
-
-// The two runs over all buckets.
-const SUCCESS_RUN = RUNS
-const FAILURE_RUN = RUNS + 1
-
-// The parts of STATE.
-const STATE_MASK = 0x3
-const BUCKET_SHIFT = 2
-const BUCKET_MASK = 0x3ff
-const TRIPS_SHIFT = 12
+const { STATE_MASK, FLAGS_MASK, FLAGS_SHIFT, BUCKET_SHIFT, BUCKET_MASK, TRIPS_SHIFT } = statePacking
+/** Not the breaker's, so it leaves them alone. */
+const FLAGS = FLAGS_MASK << FLAGS_SHIFT
 
 /** More trips than this make no longer wait. */
 const MAX_TRIPS = 1000
@@ -191,6 +176,12 @@ export class BreakerTable {
     this.#setExpiry(slot * this.records.stride, Math.max(untilMs, this.expiry(slot)))
   }
 
+  /** Admits a call to a target that is CLOSED, in a period that is not over. */
+  admitClosed(ints: Int32Array, base: number): void {
+    const index = (ints[base + STATE]! >> BUCKET_SHIFT) & BUCKET_MASK
+    ints[base + BUCKETS + index * COUNT_FIELDS + REQUESTS]!++
+  }
+
   #refusal(base: number, state: number): number {
     if (state === OPEN) return REJECTED_OPEN
     const isFull = state === HALF_OPEN && this.#probesTaken(base) >= this.#options.maxRequests
@@ -229,7 +220,8 @@ export class BreakerTable {
   }
 
   #enter(base: number, state: number, trips: number, nowMs: number): void {
-    this.records.ints[base + STATE] = (trips << TRIPS_SHIFT) | state
+    const { ints } = this.records
+    ints[base + STATE] = (trips << TRIPS_SHIFT) | (ints[base + STATE]! & FLAGS) | state
     this.records.doubles[(base >> 1) + SINCE] = nowMs
     this.#newGeneration(base, state === CLOSED && this.#periodMs > 0 ? nowMs + this.#periodMs : Infinity)
   }

@@ -69,7 +69,7 @@ export class CallRunner {
   }
 
   /** Runs `fn` as the call admitted with `token`, and settles it. */
-  async run<Value>(
+  run<Value>(
     slot: number,
     token: number,
     key: string,
@@ -77,16 +77,24 @@ export class CallRunner {
     options?: CallOptions
   ): Promise<Value> {
     const call = new RunningCall(this, token, key, options)
+    // Cheaper than an async function, which keeps more for itself while it waits than these two functions.
+    return call.start(fn).then(
+      value => {
+        this.#end(slot, token, call, undefined)
+        return value
+      },
+      error => {
+        this.#end(slot, token, call, error ?? new Error(`Nothing was thrown: ${error}`))
+        throw error
+      }
+    )
+  }
+
+  #end(slot: number, token: number, call: RunningCall, error: unknown): void {
     let outcome = IGNORED
     try {
-      const isBounded = options?.signal !== undefined || options?.timeoutMs !== undefined
-      const value = await (isBounded ? call.bounded(fn) : fn(call))
-      outcome = this.#judge(undefined)
-      return value
-    } catch (error) {
-      if (options?.signal?.aborted !== true)
-        outcome = this.#judge(error ?? new Error(`Nothing was thrown: ${error}`))
-      throw error
+      const wasGivenUp = error !== undefined && call.isGivenUp
+      if (!wasGivenUp) outcome = this.#judge(error)
     } finally {
       call.end()
       this.#table.settle(slot, token, outcome, this.#clock.now())
@@ -134,7 +142,11 @@ class RunningCall implements CallContext {
   readonly #key: string
   readonly #options: CallOptions | undefined
   #controller: AbortController | undefined
-  #stopListening: (() => void) | undefined
+  /** Ends the call for its caller; only a bounded call has it. */
+  #reject: ((reason: unknown) => void) | undefined
+  #isWatched = false
+  #isAborted = false
+  #abortReason: unknown
 
   constructor(runner: CallRunner, token: number, key: string, options: CallOptions | undefined) {
     this.#runner = runner
@@ -146,34 +158,64 @@ class RunningCall implements CallContext {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
-      this.#runner.watch(this.#token, this)
+      if (this.#isAborted) this.#controller.abort(this.#abortReason)
+      else this.#watch()
     }
     return this.#controller.signal
   }
 
-  /** Runs `fn` so that it ends for the caller when the signal is aborted, whatever `fn` does. */
-  bounded<Value>(fn: ProtectedFunction<Value>): Promise<Value> {
-    const { signal } = this
-    const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    })
-    const callerSignal = this.#options?.signal
-    if (callerSignal !== undefined) {
-      const abort = (): void => this.#controller?.abort(callerSignal.reason)
-      callerSignal.addEventListener('abort', abort, { once: true })
-      this.#stopListening = () => callerSignal.removeEventListener('abort', abort)
+  /** Whether the caller no longer wants the result. */
+  get isGivenUp(): boolean {
+    return this.#options?.signal?.aborted === true
+  }
+
+  /** Calls `fn`, which throws only by way of the promise returned. */
+  start<Value>(fn: ProtectedFunction<Value>): Promise<Value> {
+    if (this.#options?.signal !== undefined || this.#options?.timeoutMs !== undefined) return this.#bound(fn)
+    try {
+      return Promise.resolve(fn(this))
+    } catch (error) {
+      return Promise.reject(error)
     }
-    return Promise.race([new Promise<Value>(resolve => resolve(fn(this))), aborted])
+  }
+
+  /** Calls `fn` so that it ends for the caller when it is aborted, whatever `fn` does. */
+  #bound<Value>(fn: ProtectedFunction<Value>): Promise<Value> {
+    return new Promise((resolve, reject) => {
+      this.#reject = reject
+      this.#watch()
+      this.#options?.signal?.addEventListener('abort', this, { once: true })
+      Promise.resolve(fn(this)).then(resolve, reject)
+    })
+  }
+
+  /** Told by the caller's signal. */
+  handleEvent(): void {
+    this.#abort(this.#options?.signal?.reason)
   }
 
   timeOut(): void {
     const limitMs = this.#options?.timeoutMs ?? this.#runner.limitMs
-    if (limitMs > 0) this.#controller?.abort(new CallTimeoutError(this.#key, limitMs))
+    if (limitMs > 0) this.#abort(new CallTimeoutError(this.#key, limitMs))
   }
 
   end(): void {
-    if (this.#controller === undefined) return
+    if (!this.#isWatched) return
     this.#runner.unwatch(this.#token)
-    this.#stopListening?.()
+    this.#options?.signal?.removeEventListener('abort', this)
+  }
+
+  #watch(): void {
+    if (this.#isWatched) return
+    this.#isWatched = true
+    this.#runner.watch(this.#token, this)
+  }
+
+  #abort(reason: unknown): void {
+    if (this.#isAborted) return
+    this.#isAborted = true
+    this.#abortReason = reason
+    this.#reject?.(reason)
+    this.#controller?.abort(reason)
   }
 }

@@ -1,14 +1,20 @@
-// One record per call in flight: these integers
-const SLOT = 0
-const GENERATION = 1
-const TOKEN = 2
-const NEXT = 3
-const INTS = 4
-// and these doubles.
-const STARTED_AT = 0
-const DEADLINE = 1
-const BUCKET_END = 2
-const DOUBLES = 3
+/** What is kept of a call in flight, and where. */
+export const callLayout = Object.freeze({
+  // Integers, counted from the first of the call's integers:
+  SLOT: 0,
+  GENERATION: 1,
+  TOKEN: 2,
+  NEXT: 3,
+  INTS: 4,
+
+  // Doubles, counted from the first of the call's doubles:
+  STARTED_AT: 0,
+  DEADLINE: 1,
+  BUCKET_END: 2,
+  DOUBLES: 3
+})
+
+const { SLOT, GENERATION, TOKEN, NEXT, INTS, STARTED_AT, DEADLINE, BUCKET_END, DOUBLES } = callLayout
 
 const INDEX_BITS = 16
 const INDEX_MASK = (1 << INDEX_BITS) - 1
@@ -26,12 +32,12 @@ export const MAX_IN_FLIGHT = INDEX_MASK
  */
 export class CallTable {
   readonly #max: number
-  #ints = new Int32Array(0)
-  #doubles = new Float64Array(0)
+  /** Open to whoever reads more than one thing of a call: see {@link callLayout}. */
+  ints = new Int32Array(0)
+  doubles = new Float64Array(0)
   #capacity = 0
   #firstFree = NONE
   #lastFree = NONE
-  #inFlight = 0
   /** No call's deadline is earlier than this, in ms; Infinity when no call has one. */
   earliestDeadline = Infinity
 
@@ -40,19 +46,29 @@ export class CallTable {
     this.#max = max
   }
 
+  /** Counted when asked for, not at each call. */
   get inFlight(): number {
-    return this.#inFlight
+    let count = 0
+    for (let index = 0; index < this.#capacity; index++) {
+      if (this.ints[index * INTS + TOKEN]! >= 0) count++
+    }
+    return count
+  }
+
+  /** Whether a call can be noted without making room. */
+  get hasFree(): boolean {
+    return this.#firstFree !== NONE
   }
 
   get isFull(): boolean {
-    return this.#inFlight === this.#max
+    return this.#firstFree === NONE && this.#capacity === this.#max
   }
 
   /** Notes a call; returns its token. There must be room: see {@link isFull}. */
   open(slot: number, generation: number, bucketEnd: number, nowMs: number, deadline: number): number {
     if (this.#firstFree === NONE) this.#grow()
     const index = this.#firstFree
-    const ints = this.#ints
+    const ints = this.ints
     const base = index * INTS
     this.#firstFree = ints[base + NEXT]!
     const token = ~ints[base + TOKEN]!
@@ -60,23 +76,22 @@ export class CallTable {
     ints[base + GENERATION] = generation
     ints[base + TOKEN] = token
     const doubles = index * DOUBLES
-    this.#doubles[doubles + STARTED_AT] = nowMs
-    this.#doubles[doubles + DEADLINE] = deadline
-    this.#doubles[doubles + BUCKET_END] = bucketEnd
+    this.doubles[doubles + STARTED_AT] = nowMs
+    this.doubles[doubles + DEADLINE] = deadline
+    this.doubles[doubles + BUCKET_END] = bucketEnd
     if (deadline < this.earliestDeadline) this.earliestDeadline = deadline
-    this.#inFlight++
     return token
   }
 
   /** The record of a call in flight, or -1 when the token is unknown or was settled. */
   find(token: number): number {
     const index = token & INDEX_MASK
-    return index < this.#capacity && this.#ints[index * INTS + TOKEN] === token ? index : NONE
+    return index < this.#capacity && this.ints[index * INTS + TOKEN] === token ? index : NONE
   }
 
   /** Ends a call; its token is good for nothing from here on. */
   close(index: number): void {
-    const ints = this.#ints
+    const ints = this.ints
     const base = index * INTS
     // A free record holds, as its complement, the token it will give out next: the same index, one round on.
     ints[base + TOKEN] = ~((ints[base + TOKEN]! + (1 << INDEX_BITS)) & 0x7fffffff)
@@ -84,27 +99,26 @@ export class CallTable {
     if (this.#firstFree === NONE) this.#firstFree = index
     else ints[this.#lastFree * INTS + NEXT] = index
     this.#lastFree = index
-    this.#inFlight--
   }
 
   slot(index: number): number {
-    return this.#ints[index * INTS + SLOT]!
+    return this.ints[index * INTS + SLOT]!
   }
 
   generation(index: number): number {
-    return this.#ints[index * INTS + GENERATION]!
+    return this.ints[index * INTS + GENERATION]!
   }
 
   bucketEnd(index: number): number {
-    return this.#doubles[index * DOUBLES + BUCKET_END]!
+    return this.doubles[index * DOUBLES + BUCKET_END]!
   }
 
   startedAt(index: number): number {
-    return this.#doubles[index * DOUBLES + STARTED_AT]!
+    return this.doubles[index * DOUBLES + STARTED_AT]!
   }
 
   deadline(index: number): number {
-    return this.#doubles[index * DOUBLES + DEADLINE]!
+    return this.doubles[index * DOUBLES + DEADLINE]!
   }
 
   /** The tokens of all calls whose deadline has come, earliest first; works out `earliestDeadline` anew. */
@@ -112,7 +126,7 @@ export class CallTable {
     const due: number[] = []
     let earliest = Infinity
     for (let index = 0; index < this.#capacity; index++) {
-      const token = this.#ints[index * INTS + TOKEN]!
+      const token = this.ints[index * INTS + TOKEN]!
       if (token < 0) continue
       const deadline = this.deadline(index)
       if (deadline <= nowMs) due.push(token)
@@ -126,14 +140,14 @@ export class CallTable {
     const capacity = Math.min(this.#max, Math.max(FIRST_CAPACITY, this.#capacity * 2))
     const ints = new Int32Array(capacity * INTS)
     const doubles = new Float64Array(capacity * DOUBLES)
-    ints.set(this.#ints)
-    doubles.set(this.#doubles)
+    ints.set(this.ints)
+    doubles.set(this.doubles)
     for (let index = this.#capacity; index < capacity; index++) {
       ints[index * INTS + TOKEN] = ~index
       ints[index * INTS + NEXT] = index + 1 < capacity ? index + 1 : NONE
     }
-    this.#ints = ints
-    this.#doubles = doubles
+    this.ints = ints
+    this.doubles = doubles
     this.#firstFree = this.#capacity
     this.#lastFree = capacity - 1
     this.#capacity = capacity

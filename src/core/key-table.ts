@@ -90,9 +90,15 @@ export class KeyTable {
 
   /** Every slot that has a key. */
   *slots(): Generator<number> {
-    for (let slot = 1; slot <= this.#used; slot++) {
-      if (this.#keys[slot] !== undefined) yield slot
+    for (let slot = this.next(SHARED_SLOT); slot !== SHARED_SLOT; slot = this.next(slot)) yield slot
+  }
+
+  /** The next slot that has a key, or {@link SHARED_SLOT}: to go through all of them without allocating. */
+  next(after: number): number {
+    for (let slot = after + 1; slot <= this.#used; slot++) {
+      if (this.#keys[slot] !== undefined) return slot
     }
+    return SHARED_SLOT
   }
 
   #add(key: string, nowMs: number): number {

@@ -33,11 +33,9 @@ export class LatencyHistogram {
   }
 
   record(responseTimeMs: number, nowMs: number): void {
-    if (nowMs >= this.#rotateAt) this.#rotate(nowMs)
     const units = responseTimeMs * UNITS_PER_MS
-    if (units >= 0 && units < STAGED_UNITS) this.#staged[units | 0]!++
-    else if (units >= STAGED_UNITS && responseTimeMs < Infinity)
-      this.#current.recordValue(Math.min(Math.round(units), MAX_UNITS))
+    if (units >= 0 && units < STAGED_UNITS && nowMs < this.#rotateAt) this.#staged[units | 0]!++
+    else this.#recordUnstaged(responseTimeMs, nowMs)
   }
 
   summary(nowMs: number): LatencySummary {
@@ -50,6 +48,15 @@ export class LatencyHistogram {
     this.#flush()
     total.add(this.#current)
     total.add(this.#previous)
+  }
+
+  #recordUnstaged(responseTimeMs: number, nowMs: number): void {
+    if (nowMs >= this.#rotateAt) {
+      this.#rotate(nowMs)
+      this.record(responseTimeMs, nowMs)
+    } else if (responseTimeMs >= 0 && responseTimeMs < Infinity) {
+      this.#current.recordValue(Math.min(Math.round(responseTimeMs * UNITS_PER_MS), MAX_UNITS))
+    }
   }
 
   #rotate(nowMs: number): void {

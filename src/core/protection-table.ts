@@ -1,13 +1,5 @@
-import {
-  ADMITTED,
-  BreakerTable,
-  CLOSED,
-  circuitStates,
-  HALF_OPEN,
-  OPEN,
-  REJECTED_OPEN
-} from './breaker-table.ts'
-import { CallTable } from './call-table.ts'
+import { answerCodes, BreakerTable, circuitStates, stateCodes } from './breaker-table.ts'
+import { CallTable, callLayout } from './call-table.ts'
 import type { CircuitBreakerOptions, Counts } from './circuit-breaker.ts'
 import { InvalidOptionError, type Rejection, type RejectionReason } from './errors.ts'
 import type { HealthOptions } from './health-monitor.ts'
@@ -15,7 +7,7 @@ import { HealthTable } from './health-table.ts'
 import { oneOf } from './options.ts'
 import { outcomeCodes } from './outcome.ts'
 import { Ramp, rampRates } from './ramp.ts'
-import { layout, type RecordStore } from './record-store.ts'
+import { callsPacking, layout, type RecordStore, statePacking } from './record-store.ts'
 import type { RecoveryOptions } from './recovery-manager.ts'
 
 /** enforce: reject. observe: only record what would have been rejected. off: do nothing at all. */
@@ -31,7 +23,13 @@ function checkMode(mode: Mode): Mode {
   return mode
 }
 
-const { IN_FLIGHT, FLAGS } = layout
+const { CLOSED, OPEN, HALF_OPEN } = stateCodes
+const { ADMITTED, REJECTED_OPEN } = answerCodes
+const { CALLS, STATE, GENERATION, EXPIRY, BUCKETS, COUNT_FIELDS, SUCCESS_RUN, FAILURE_RUN } = layout
+const { BASE_MASK, SUCCESSES, CONSECUTIVE_SUCCESSES, CONSECUTIVE_FAILURES } = layout
+const { IN_FLIGHT_SHIFT } = callsPacking
+const { FLAGS_SHIFT, FLAGS_MASK, STATE_AND_FLAGS, BUCKET_SHIFT, BUCKET_MASK } = statePacking
+const { SLOT, GENERATION: CALL_GENERATION, INTS, STARTED_AT, BUCKET_END, DOUBLES } = callLayout
 const { success: SUCCESS, failure: FAILURE, ignored: IGNORED } = outcomeCodes
 
 // Answers of `admit` besides those of the breaker; all negative.
@@ -137,6 +135,7 @@ export class ProtectionTable {
   readonly #rejections = new Float64Array(rejectionReasons.length)
   #mode: Mode = 'enforce'
   #isOff = false
+  #isEnforced = true
   /** Called with the token of a call that is out of time, after it was counted as a failure. */
   onOverdue: (token: number) => void = () => {}
   /** Called when {@link nextWake} has become earlier than it was. */
@@ -190,6 +189,7 @@ export class ProtectionTable {
   set mode(mode: Mode) {
     this.#mode = checkMode(mode)
     this.#isOff = mode === 'off'
+    this.#isEnforced = mode === 'enforce'
   }
 
   /**
@@ -199,6 +199,35 @@ export class ProtectionTable {
    * @returns a token, from 0, to settle the call with; or a negative reason
    */
   admit(slot: number, nowMs: number, timeoutMs = 0): number {
+    const calls = this.#calls
+    const { ints, doubles, stride } = this.#records
+    const base = Math.imul(slot, stride) & BASE_MASK
+    const expiry = doubles[(base >> 1) + EXPIRY]!
+    // Nearly all calls find nothing to do but to count: no time is up, nothing is to be told.
+    if (
+      nowMs < expiry &&
+      nowMs < calls.earliestDeadline &&
+      calls.hasFree &&
+      this.#isEnforced &&
+      this.#events.length === 0
+    ) {
+      const state = ints[base + STATE]! & STATE_AND_FLAGS
+      if (state === OPEN) {
+        this.#rejections[0]!++
+        return REJECTED_OPEN
+      }
+      const deadline = nowMs + (timeoutMs || this.#hungCallMs)
+      if (state === CLOSED && deadline >= calls.earliestDeadline) {
+        this.breakers.admitClosed(ints, base)
+        ints[base + CALLS]! += 1 << IN_FLIGHT_SHIFT
+        return calls.open(slot, ints[base + GENERATION]!, expiry, nowMs, deadline)
+      }
+    }
+    return this.#admitWithCare(slot, nowMs, timeoutMs)
+  }
+
+  /** {@link admit} in all other cases. */
+  #admitWithCare(slot: number, nowMs: number, timeoutMs: number): number {
     if (this.#isOff) return this.#passUnseen(slot, nowMs, timeoutMs)
     if (nowMs >= this.#calls.earliestDeadline) this.#failOverdueCalls(nowMs)
     const answer = this.#ask(slot, nowMs)
@@ -226,6 +255,46 @@ export class ProtectionTable {
    * @returns whether the token was good; a second settlement, or one after the call was out of time, is not
    */
   settle(slot: number, token: number, outcome: number, nowMs: number): boolean {
+    const calls = this.#calls
+    const call = calls.find(token)
+    const { ints, doubles, stride } = this.#records
+    const base = Math.imul(slot, stride) & BASE_MASK
+    const expiry = doubles[(base >> 1) + EXPIRY]!
+    // Nearly all calls are successes that find everything as it was when they were admitted. What the breaker does
+    // with those is done here, so that V8 finds this too long to inline: there its own callees would not fit in.
+    if (
+      call >= 0 &&
+      outcome === SUCCESS &&
+      calls.ints[call * INTS + SLOT] === slot &&
+      calls.ints[call * INTS + CALL_GENERATION] === ints[base + GENERATION] &&
+      (ints[base + STATE]! & STATE_AND_FLAGS) === CLOSED &&
+      nowMs < expiry &&
+      calls.doubles[call * DOUBLES + BUCKET_END] === expiry &&
+      nowMs < calls.earliestDeadline &&
+      this.#events.length === 0
+    ) {
+      const elapsedMs = nowMs - calls.doubles[call * DOUBLES + STARTED_AT]!
+      const { health } = this
+      if (
+        elapsedMs <= this.#slowCallMs &&
+        (health === undefined || health.recordHealthySuccess(ints, doubles, base, elapsedMs, nowMs))
+      ) {
+        const bucket = base + BUCKETS + ((ints[base + STATE]! >> BUCKET_SHIFT) & BUCKET_MASK) * COUNT_FIELDS
+        ints[bucket + SUCCESSES]!++
+        ints[bucket + CONSECUTIVE_SUCCESSES]!++
+        ints[bucket + CONSECUTIVE_FAILURES] = 0
+        ints[base + SUCCESS_RUN]!++
+        ints[base + FAILURE_RUN] = 0
+        ints[base + CALLS]! -= 1 << IN_FLIGHT_SHIFT
+        calls.close(call)
+        return true
+      }
+    }
+    return this.#settleWithCare(slot, token, outcome, nowMs)
+  }
+
+  /** {@link settle} in all other cases. */
+  #settleWithCare(slot: number, token: number, outcome: number, nowMs: number): boolean {
     if (nowMs >= this.#calls.earliestDeadline) this.#failOverdueCalls(nowMs)
     const call = this.#calls.find(token)
     const isGood = call >= 0 && this.#calls.slot(call) === slot
@@ -336,7 +405,7 @@ export class ProtectionTable {
 
   /** Calls in flight to one target. */
   inFlight(slot: number): number {
-    return this.#records.shorts[2 * slot * this.#records.stride + IN_FLIGHT]!
+    return this.#records.ints[slot * this.#records.stride + CALLS]! >> IN_FLIGHT_SHIFT
   }
 
   /** Calls in flight in all. */
@@ -425,7 +494,7 @@ export class ProtectionTable {
     const deadline = nowMs + limitMs
     const isEarliest = deadline < this.#calls.earliestDeadline
     const token = this.#calls.open(slot, generation, this.breakers.bucketEnd(slot), nowMs, deadline)
-    this.#records.shorts[2 * slot * this.#records.stride + IN_FLIGHT]!++
+    this.#records.ints[slot * this.#records.stride + CALLS]! += 1 << IN_FLIGHT_SHIFT
     if (isEarliest) this.onEarlierWake()
     return token
   }
@@ -437,7 +506,7 @@ export class ProtectionTable {
     const bucketEnd = calls.bucketEnd(call)
     const elapsedMs = nowMs - calls.startedAt(call)
     calls.close(call)
-    this.#records.shorts[2 * slot * this.#records.stride + IN_FLIGHT]!--
+    this.#records.ints[slot * this.#records.stride + CALLS]! -= 1 << IN_FLIGHT_SHIFT
 
     const judged = outcome === SUCCESS && elapsedMs > this.#slowCallMs ? FAILURE : outcome
     const ramp = (this.#flags(slot) & RECOVERING) === 0 ? undefined : this.#ramps.get(slot)
@@ -527,11 +596,12 @@ export class ProtectionTable {
   }
 
   #flags(slot: number): number {
-    return this.#records.bytes[4 * slot * this.#records.stride + FLAGS]!
+    return (this.#records.ints[slot * this.#records.stride + STATE]! >> FLAGS_SHIFT) & FLAGS_MASK
   }
 
   #setFlags(slot: number, flags: number): void {
-    this.#records.bytes[4 * slot * this.#records.stride + FLAGS] = flags
+    const at = slot * this.#records.stride + STATE
+    this.#records.ints[at] = (this.#records.ints[at]! & ~(FLAGS_MASK << FLAGS_SHIFT)) | (flags << FLAGS_SHIFT)
   }
 
   #note(type: ProtectionEventType, slot: number, from: number, to: number, nowMs: number): void {

@@ -302,7 +302,7 @@ export class Protection {
     this.table.wake(nowMs)
     if (nowMs < this.#nextCleanup) return
     this.#nextCleanup = Infinity
-    for (const slot of this.#keys.slots()) {
+    for (let slot = this.#keys.next(SHARED_SLOT); slot !== SHARED_SLOT; slot = this.#keys.next(slot)) {
       if (
         nowMs - this.#health.lastUsed(slot) > this.#healthOptions.maxAgeMs &&
         this.#isForgettable(slot, nowMs)

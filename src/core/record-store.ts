@@ -13,34 +13,65 @@ export const layout = Object.freeze({
   EXPIRY: 1,
   /** When a call to the target last ended, or it was first seen, in ms. */
   LAST_USED: 2,
+  /** Smoothed response time and its deviation, in ms. */
+  MEAN: 3,
+  DEVIATION: 4,
 
   // Integers, counted in 4 bytes:
-  GENERATION: 6,
-  /** State (2 bits), current bucket (10 bits), trips (10 bits). */
-  STATE: 7,
-  /** Successes in a row, over the breaker's window; then failures in a row. */
-  RUNS: 8,
+  GENERATION: 10,
+  /** State, flags, current bucket and trips: see {@link statePacking}. */
+  STATE: 11,
+  /** Successes and failures in a row, over the breaker's window. */
+  SUCCESS_RUN: 12,
+  FAILURE_RUN: 13,
   /** Number of the health window's present interval. */
-  INTERVAL: 10,
-
-  // 32-bit floats, counted in 4 bytes: smoothed response time and its deviation, in ms.
-  MEAN: 11,
-  DEVIATION: 12,
-
-  // Small integers, counted in 2 bytes:
-  /** Successes and failures of the health window's present interval, then those of the previous one. */
-  RECENT: 26,
-  IN_FLIGHT: 30,
-
-  // And in single bytes:
-  CONSECUTIVE_ERRORS: 62,
-  FLAGS: 63,
-  /** Health status as of the last result. */
-  STATUS: 64,
+  INTERVAL: 14,
+  /** Successes (lower 16 bits) and failures (upper) of the health window's present interval. */
+  RECENT: 15,
+  /** The same of the previous one. */
+  EARLIER: 16,
+  /** Health status, errors in a row, calls in flight: see {@link callsPacking}. */
+  CALLS: 17,
 
   /** Where the buckets of the breaker's window begin, counted in 4 bytes, of so many counts each. */
   BUCKETS: 18,
-  COUNT_FIELDS: 6
+  COUNT_FIELDS: 6,
+
+  // The counts of a bucket:
+  REQUESTS: 0,
+  SUCCESSES: 1,
+  FAILURES: 2,
+  EXCLUSIONS: 3,
+  CONSECUTIVE_SUCCESSES: 4,
+  CONSECUTIVE_FAILURES: 5,
+
+  /**
+   * Records begin below this, counted in 4 bytes. Of a number so masked V8 knows that adding a field to it does not
+   * overflow, which it would otherwise check at each field.
+   */
+  BASE_MASK: 0x3fffffff
+})
+
+/** The parts of STATE. The lowest bits decide on most calls, so they are looked at together. */
+export const statePacking = Object.freeze({
+  STATE_MASK: 0x3,
+  FLAGS_SHIFT: 2,
+  FLAGS_MASK: 0x7,
+  /** State and flags: 0 for a CLOSED target there is nothing else to say about, 1 for one that is just OPEN. */
+  STATE_AND_FLAGS: 0x1f,
+  BUCKET_SHIFT: 5,
+  BUCKET_MASK: 0x3ff,
+  TRIPS_SHIFT: 15
+})
+
+/** The parts of CALLS. */
+export const callsPacking = Object.freeze({
+  STATUS_MASK: 0x3,
+  ERRORS_SHIFT: 2,
+  ERRORS_MASK: 0xff,
+  /** Status and errors in a row: the status alone when the last call was no error. */
+  STATUS_AND_ERRORS: 0x3ff,
+  IN_FLIGHT_SHIFT: 10
 })
 
 /** The records of all slots in one block of memory, seen as numbers of each width. */
@@ -49,9 +80,6 @@ export class RecordStore {
   readonly stride: number
   doubles = new Float64Array(0)
   ints = new Int32Array(0)
-  floats = new Float32Array(0)
-  shorts = new Uint16Array(0)
-  bytes = new Uint8Array(0)
 
   /** @param buckets - of the breaker's window; 0 for none */
   constructor(buckets: number) {
@@ -60,13 +88,11 @@ export class RecordStore {
 
   /** Makes room for slots 0 to `slots - 1`, keeping the records there are. */
   resize(slots: number): void {
+    if (slots * this.stride > layout.BASE_MASK) throw new RangeError(`No room for ${slots} records`)
     const earlier = this.ints
     const memory = new ArrayBuffer(slots * this.stride * 4)
     this.doubles = new Float64Array(memory)
     this.ints = new Int32Array(memory)
-    this.floats = new Float32Array(memory)
-    this.shorts = new Uint16Array(memory)
-    this.bytes = new Uint8Array(memory)
     this.ints.set(earlier)
   }
 }

@@ -2,10 +2,12 @@ import { CLOSED, circuitStates, HALF_OPEN, OPEN } from './breaker-table.ts'
 import type { CircuitState, Counts } from './circuit-breaker.ts'
 import type { RejectionReason } from './errors.ts'
 import { type HealthStatus, readHealth } from './health-monitor.ts'
-import { DEGRADED, HEALTHY, type HealthTable, UNHEALTHY, UNKNOWN } from './health-table.ts'
-import type { KeyTable } from './key-table.ts'
+import { type HealthTable, healthCodes } from './health-table.ts'
+import { type KeyTable, SHARED_SLOT } from './key-table.ts'
 import type { LatencySummary } from './latency-histogram.ts'
 import type { Mode, ProtectionTable, TripRecord } from './protection-table.ts'
+
+const { UNKNOWN, HEALTHY, DEGRADED, UNHEALTHY } = healthCodes
 
 /** What is known of one target. Plain, frozen data. */
 export interface PeerStatus {
@@ -119,7 +121,9 @@ export function readOverallStatus(source: StatusSource): OverallStatus {
   let isolated = 0
   let demoted = 0
   let troubled = 0
-  for (const slot of source.keys.slots()) {
+  // No target of its own, but in the totals of the table.
+  table.state(SHARED_SLOT, nowMs)
+  for (let slot = source.keys.next(SHARED_SLOT); slot !== SHARED_SLOT; slot = source.keys.next(slot)) {
     const current = table.state(slot, nowMs)
     const state = table.isIsolated(slot) ? OPEN : current
     const status = source.health.status(slot, nowMs)

@@ -8,7 +8,13 @@ const LONGEST_MS = 30_000
 
 /** Runs one measurement in a process of its own, with so much room that nothing is collected meanwhile. */
 async function measure<Figures>(what: string): Promise<Figures> {
-  const flags = ['--expose-gc', '--max-semi-space-size=256', '--min-semi-space-size=256']
+  const flags = [
+    '--expose-gc',
+    '--max-semi-space-size=256',
+    '--min-semi-space-size=256',
+    // Compiled at once, not when there is time beside: so that a busy machine measures the same.
+    '--no-concurrent-recompilation'
+  ]
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [...flags, '--conditions=source', '--disable-warning=ExperimentalWarning', script, what],

@@ -292,6 +292,20 @@ describe('a rolling window', () => {
     expect(table.counts(0)).toMatchObject({ requests: 0, totalFailures: 0 })
   })
 
+  test('shortens a run of failures by what it drops of it, and only of it', () => {
+    const { table } = create({ ...options, readyToTrip: () => false })
+    call(table, 0, FAILURE, 5)
+    call(table, 0, FAILURE, 5)
+    call(table, 0, FAILURE, 15)
+    call(table, 1, FAILURE, 5)
+    call(table, 1, SUCCESS, 15)
+    call(table, 1, FAILURE, 25)
+    for (const slot of [0, 1]) table.state(slot, 99)
+    expect([0, 1].map(slot => table.counts(slot).consecutiveFailures)).toEqual([3, 1])
+    for (const slot of [0, 1]) table.state(slot, 100)
+    expect([0, 1].map(slot => table.counts(slot).consecutiveFailures)).toEqual([1, 1])
+  })
+
   test('with as many buckets as allowed still counts right', () => {
     const { table } = create({ intervalMs: 1024, bucketPeriodMs: 1, readyToTrip: () => false })
     for (let nowMs = 0; nowMs < 3000; nowMs++) call(table, 1, SUCCESS, nowMs)

@@ -15,13 +15,28 @@ function close(table: CallTable, token: number): void {
 describe('a call', () => {
   test('is found by its token, with all that was noted', () => {
     const table = new CallTable(10)
-    const index = table.find(table.open(3, 7, 500, 20, 120))
-    expect(table.slot(index)).toBe(3)
-    expect(table.generation(index)).toBe(7)
-    expect(table.bucketEnd(index)).toBe(500)
-    expect(table.startedAt(index)).toBe(20)
-    expect(table.deadline(index)).toBe(120)
-    expect(table.inFlight).toBe(1)
+    const calls = Array.from({ length: 10 }, (_, call) => ({
+      slot: 3 + call,
+      generation: 70 + call,
+      bucketEnd: 500.5 + call,
+      startedAt: 20.5 + call,
+      deadline: 120.5 + call
+    }))
+    const tokens = calls.map(({ slot, generation, bucketEnd, startedAt, deadline }) =>
+      table.open(slot, generation, bucketEnd, startedAt, deadline)
+    )
+    const found = tokens.map(token => {
+      const index = table.find(token)
+      return {
+        slot: table.slot(index),
+        generation: table.generation(index),
+        bucketEnd: table.bucketEnd(index),
+        startedAt: table.startedAt(index),
+        deadline: table.deadline(index)
+      }
+    })
+    expect(found).toEqual(calls)
+    expect(table.inFlight).toBe(10)
   })
 
   test('is found no more once closed', () => {

@@ -93,6 +93,7 @@ describe('CLOSED', () => {
     expect(breaker.state).toBe('CLOSED')
     fail(breaker)
     expect(breaker.state).toBe('OPEN')
+    expect(seen[1]).toEqual({ ...seen[0], requests: 4, totalFailures: 2, consecutiveFailures: 2 })
   })
 
   test('a fixed window forgets its counts at its end, and late results with them', () => {
@@ -362,6 +363,15 @@ describe('growth of OPEN times', () => {
     expect(nextOpenMs(created)).toBe(1250)
     chance = 0.999
     expect(nextOpenMs(created)).toBe(2999)
+  })
+
+  test('without a source of chance of its own takes the system’s', () => {
+    const clock = new ManualClock()
+    const breaker = new CircuitBreaker({ timeoutJitter: 0.5, readyToTrip: () => true }, { clock })
+    fail(breaker)
+    const { retryAfterMs } = reject(breaker)
+    expect(retryAfterMs).toBeGreaterThanOrEqual(60_001)
+    expect(retryAfterMs).toBeLessThanOrEqual(90_001)
   })
 
   test('off by default', () => {

@@ -46,6 +46,13 @@ describe('percentiles', () => {
     expect(histogram.summary(0)).toMatchObject({ p50Ms: 0.2, maxMs: 0.3 })
   })
 
+  test('lose no time between short and long', () => {
+    const histogram = new LatencyHistogram(ROTATION_MS, 0)
+    const times = Array.from({ length: 41 }, (_, tenth) => 203 + tenth / 10)
+    record(histogram, times)
+    expect(histogram.summary(0).count).toBe(times.length)
+  })
+
   test('count times of 0 ms', () => {
     const histogram = new LatencyHistogram(ROTATION_MS, 0)
     record(histogram, [0, 0, 0])

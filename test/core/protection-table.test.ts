@@ -297,6 +297,17 @@ describe('wake', () => {
     expect(table.breakers.since(1)).toBe(1501)
   })
 
+  test('is rarely wanted while a circuit waits for somebody to probe it', () => {
+    const { table } = create({ breaker: { halfOpenTimeoutMs: 5000 } })
+    trip(table, 1, 0)
+    let wakes = 0
+    while (table.nextWake <= 21_000) {
+      table.wake(table.nextWake)
+      wakes++
+    }
+    expect(wakes).toBeLessThanOrEqual(5)
+  })
+
   test('is not wanted ever more often, however many circuits are OPEN', () => {
     const { table } = create({ slots: 500 })
     for (let slot = 0; slot < 500; slot++) trip(table, slot, slot)
@@ -392,6 +403,15 @@ describe('what a circuit opened for', () => {
     table.wouldAdmit(1, 2101)
     expect(table.lastTrip(1)?.reason).toBe('PROBES_OVERDUE')
   })
+})
+
+test('only an OPEN target has a time until it may be called again', () => {
+  const { table } = create()
+  expect(table.retryAfterMs(1, 0)).toBe(0)
+  trip(table, 1, 0)
+  expect(table.retryAfterMs(1, 0)).toBe(TIMEOUT_MS + 1)
+  expect(table.retryAfterMs(1, TIMEOUT_MS)).toBe(1)
+  expect(table.retryAfterMs(1, TIMEOUT_MS + 1)).toBe(0)
 })
 
 describe('ejection', () => {

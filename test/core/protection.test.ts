@@ -754,6 +754,19 @@ describe('time', () => {
     expect(timers.size).toBe(0)
   })
 
+  test('counts as it is, also when the timer comes late', () => {
+    const time = { now: 0 }
+    const clock: Clock = { now: () => time.now, wallTime: () => time.now, schedule: () => () => {} }
+    const protection = new Protection({ breaker: { hungCallMs: 100 } }, { clock })
+    for (let call = 0; call < 5; call++) protection.admit('a')
+    time.now = 150
+    expect(protection.getPeerStatus('a')).toMatchObject({ inFlight: 0, circuitState: 'OPEN', since: 100 })
+    const { retryAfterMs } = reject(targetOf(protection, 'a'))
+    // No source of chance was given: it is the system's.
+    expect(retryAfterMs).toBeGreaterThanOrEqual(60_001 - 50)
+    expect(retryAfterMs).toBeLessThanOrEqual(66_001 - 50)
+  })
+
   test('that starts anywhere is as good', () => {
     for (const startMs of [0, 0.5, 1e9]) {
       const { protection, clock } = createProtection()

@@ -253,6 +253,21 @@ describe('the status of all', () => {
     expect(protection.getOverallStatus().recoveringPeers).toBe(0)
   })
 
+  test('is as of now also for the crowd that has no records of its own', () => {
+    const { protection, advance } = createProtection({ maxTargets: 1 })
+    protection.isolate('kept')
+    const crowd = targetOf(protection, 'a')
+    fail(crowd, 2)
+    expect(protection.getOverallStatus()).toMatchObject({ totalPeers: 1, ejectedPeers: 1 })
+    advance(TIMEOUT_MS + 1)
+    succeed(crowd, 2)
+    advance(STEP_MS)
+    succeed(crowd)
+    expect(protection.getOverallStatus()).toMatchObject({ ejectedPeers: 0, recoveringPeers: 1 })
+    advance(STEP_MS)
+    expect(protection.getOverallStatus().recoveringPeers).toBe(0)
+  })
+
   test('counts rejections by reason', () => {
     const { protection } = createAll()
     for (const key of ['half-open', 'recovering', 'open', 'isolated', 'demoted', 'closed']) {

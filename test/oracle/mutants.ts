@@ -110,8 +110,32 @@ export const mutants: Mutant[] = [
   {
     name: 'a permit settles again and again',
     file: 'protection-table.ts',
-    replace: 'calls.close(call)\n',
-    by: '\n'
+    replace: 'calls.close(call)\n    this',
+    by: 'this'
+  },
+  {
+    name: 'a permit settles again and again with success',
+    file: 'protection-table.ts',
+    replace: 'calls.close(call)\n        return true',
+    by: 'return true'
+  },
+  {
+    name: 'successes of an older generation count',
+    file: 'protection-table.ts',
+    replace: 'calls.ints[call * INTS + CALL_GENERATION] === ints[base + GENERATION]',
+    by: 'true'
+  },
+  {
+    name: 'successes count in the current bucket',
+    file: 'protection-table.ts',
+    replace: 'calls.doubles[call * DOUBLES + BUCKET_END] === expiry',
+    by: 'true'
+  },
+  {
+    name: 'successes count though a period is over',
+    file: 'protection-table.ts',
+    replace: 'nowMs < expiry &&\n      calls.doubles',
+    by: 'calls.doubles'
   }
 ]
 

@@ -26,11 +26,11 @@ async function bytesInUse(): Promise<number> {
 
 /**
  * Bytes per operation that `run` allocates, over so many operations; nothing is collected meanwhile. The least of
- * several rounds: compiling goes on beside the first ones, the longer the busier the machine.
+ * several rounds: in the first ones it is not compiled yet.
  */
 function allocatedPerOperation(operations: number, run: (operations: number) => void): number {
   let least = Infinity
-  for (let round = 0; round < 6 && least > 0.5; round++) {
+  for (let round = 0; round < 8 && least > 0.5; round++) {
     globalThis.gc?.()
     const before = process.memoryUsage()
     run(operations)
@@ -42,14 +42,14 @@ function allocatedPerOperation(operations: number, run: (operations: number) => 
 }
 
 /**
- * Moments from `startMs` on, in fractions of a ms, one for each 1024th time they are asked for. Boxed already, as
+ * Moments from `startMs` on, in fractions of a ms, one for each 2048th time they are asked for. Boxed already, as
  * those of a clock are, so that boxing them is not measured.
  */
 function moments(startMs: number): () => number {
   const boxed: unknown[] = ['no number, so that the numbers are kept as objects']
   for (let index = 1; index <= 8192; index++) boxed.push(startMs + index + 0.25)
   let asked = 0
-  return () => boxed[1 + ((asked++ >> 10) & 8191)] as number
+  return () => boxed[1 + ((asked++ >> 11) & 8191)] as number
 }
 
 function measureAllocation(): unknown {
@@ -218,7 +218,7 @@ const measures: Readonly<Record<string, () => unknown>> = {
   allocation: measureAllocation,
   peers: measurePeers,
   'clean churn': () => measureChurn(1_000_000, false),
-  'bad churn': () => measureChurn(200_000, true)
+  'bad churn': () => measureChurn(100_000, true)
 }
 
 console.log(JSON.stringify(await measures[process.argv[2]!]!()))
