@@ -39,8 +39,8 @@ export interface Spread {
 
 const WARM_UP_ROUNDS = 3
 const ROUNDS = 25
-const QUICK_ROUNDS = 5
-const ALLOCATION_ROUNDS = 5
+const QUICK_ROUNDS = 4
+const ALLOCATION_ROUNDS = 3
 
 /** Longest a child process may take. A hung one fails the run instead of stopping it. */
 const CHILD_LIMIT_MS = 300_000

@@ -198,8 +198,8 @@ async function report({ isQuick }: Settings): Promise<Report> {
   const rows: MemoryRow[] = []
   for (const scenario of Object.keys(scenarios)) {
     const isOurs = scenario.startsWith(OURS)
-    if (!isQuick || !isOurs) rows.push(await measure(scenario, 1000, isQuick ? 200 : 3000))
-    if (!isQuick || isOurs) rows.push(await measure(scenario, 100_000, isQuick ? 200 : 3000))
+    if (!isQuick || !isOurs) rows.push(await measure(scenario, 1000, isQuick ? 100 : 3000))
+    if (!isQuick || isOurs) rows.push(await measure(scenario, 100_000, isQuick ? 100 : 3000))
   }
   return {
     name: 'memory',
