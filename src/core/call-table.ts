@@ -121,7 +121,10 @@ export class CallTable {
     return this.doubles[index * DOUBLES + DEADLINE]!
   }
 
-  /** The tokens of all calls whose deadline has come, earliest first; works out `earliestDeadline` anew. */
+  /**
+   * The tokens of all calls whose deadline has come, earliest first, of equal ones the one started first. Works out
+   * `earliestDeadline` anew.
+   */
   overdue(nowMs: number): number[] {
     const due: number[] = []
     let earliest = Infinity
@@ -133,7 +136,10 @@ export class CallTable {
       else if (deadline < earliest) earliest = deadline
     }
     this.earliestDeadline = earliest
-    return due.sort((a, b) => this.deadline(this.find(a)) - this.deadline(this.find(b)))
+    return due.sort((a, b) => {
+      const [first, second] = [this.find(a), this.find(b)]
+      return this.deadline(first) - this.deadline(second) || this.startedAt(first) - this.startedAt(second)
+    })
   }
 
   #grow(): void {

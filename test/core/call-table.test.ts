@@ -125,6 +125,12 @@ describe('deadlines', () => {
     expect(table.earliestDeadline).toBe(400)
   })
 
+  test('those of one moment are told in the order their calls started', () => {
+    const table = new CallTable(10)
+    const tokens = [30, 10, 20].map(startedAt => table.open(1, 7, 500, startedAt, 100))
+    expect(table.overdue(100)).toEqual([tokens[1], tokens[2], tokens[0]])
+  })
+
   test('none come when no call has one', () => {
     const table = new CallTable(10)
     open(table)

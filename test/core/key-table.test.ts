@@ -49,6 +49,16 @@ test('the shared slot is nobody’s own', () => {
   expect(table.key(SHARED_SLOT)).toBeUndefined()
 })
 
+test('slots that have a key can be gone through, one after the other', () => {
+  const { table } = create(4)
+  const slots = ['a', 'b', 'c', 'd'].map(key => table.claim(key, 0))
+  table.release(slots[1]!, 0)
+  const seen: number[] = []
+  for (let slot = table.next(SHARED_SLOT); slot !== SHARED_SLOT; slot = table.next(slot)) seen.push(slot)
+  expect(seen).toEqual([slots[0], slots[2], slots[3]])
+  expect([...table.slots()]).toEqual(seen)
+})
+
 test('a new key’s record starts afresh, and only then', () => {
   const { table, records } = create(10)
   const slot = table.claim('a', 5)

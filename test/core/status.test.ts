@@ -345,27 +345,50 @@ test('looking at the status changes nothing that is decided', () => {
 })
 
 describe('explain', () => {
-  const verdicts = {
-    closed: 'Circuit closed: every call is let through.',
-    recovering: 'Recovering: 50 % of the calls are let through.',
-    open: 'Circuit open: every call is rejected.',
-    isolated: 'Isolated by hand: every call is rejected.',
-    demoted: 'Kept as last resort: calls are let through, since enough other targets are refused.'
+  const explanations = {
+    closed: {
+      verdict: 'Circuit closed: every call is let through.',
+      changes: ['failures, in a row or as a share of the window, open the circuit']
+    },
+    recovering: {
+      verdict: 'Recovering: 50 % of the calls are let through.',
+      changes: ['successes raise the share step by step', 'failures in a row open the circuit again']
+    },
+    open: {
+      verdict: 'Circuit open: every call is rejected.',
+      changes: ['the first call from 1.0 s from now on goes as a probe']
+    },
+    'half-open': {
+      verdict: 'Circuit half-open: a few calls are let through as probes.',
+      changes: ['enough probes that succeed close the circuit', 'one that fails opens it again']
+    },
+    isolated: {
+      verdict: 'Isolated by hand: every call is rejected.',
+      changes: ['release() by hand']
+    },
+    demoted: {
+      verdict: 'Kept as last resort: calls are let through, since enough other targets are refused.',
+      changes: ['the first call from 1.0 s from now on goes as a probe']
+    }
   }
 
-  test.each(Object.entries(verdicts))('says what is done with a target that is %s', (key, verdict) => {
-    const { protection } = createAll()
-    const explanation = protection.explain(key)!
-    expect(explanation).toMatchObject({ key, verdict })
-    expect(explanation.changes).not.toHaveLength(0)
-    expect(explanation.nextRetryAt).toBe(statusOf(protection, key).nextRetryAt)
-  })
+  test.each(Object.entries(explanations))(
+    'says what is done with a target that is %s, and what would change it',
+    (key, words) => {
+      const { protection } = createAll()
+      const { nextRetryAt } = statusOf(protection, key)
+      expect(protection.explain(key)).toMatchObject({ key, nextRetryAt, ...words })
+    }
+  )
 
-  test('says that a half-open circuit is probed', () => {
-    const { protection, advance } = createProtection()
-    fail(targetOf(protection, 'a'), 2)
-    advance(TIMEOUT_MS + 1)
-    expect(protection.explain('a')?.verdict).toBe('Circuit half-open: a few calls are let through as probes.')
+  test('says nothing of response times when there were none', () => {
+    const { protection } = createProtection()
+    fail(targetOf(protection, 'a'))
+    expect(protection.explain('a')?.evidence).toEqual([
+      'CLOSED for 0.0 s; last used 0.0 s ago',
+      'UNKNOWN: 0 % of recent calls succeeded, errors in a row: 1',
+      'window: 1 calls, of which 0 succeeded, 1 failed, 0 did not count'
+    ])
   })
 
   test('says what that stands on, and what would change it', () => {
