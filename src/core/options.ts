@@ -85,7 +85,7 @@ export function resolveOptions<Options extends object>(
       throw new InvalidOptionError(
         `${concept}.${name}`,
         given?.[name as keyof Options],
-        `unknown; known are ${Object.keys(rules).join(', ')}`
+        `only the options ${Object.keys(rules).join(', ')}`
       )
     }
   }
