@@ -31,6 +31,11 @@ interface Allocation {
   shed: number
 }
 
+interface Calls {
+  leftPerCall: number
+  inFlight: number
+}
+
 interface Peers {
   bytesPerPeer: number
   totalPeers: number
@@ -50,9 +55,10 @@ interface Churn {
 // All at once: they are all that takes long.
 const allocation = measure<Allocation>('allocation')
 const peers = measure<Peers>('peers')
+const calls = measure<Calls>('calls')
 const cleanChurn = measure<Churn>('clean churn')
 const badChurn = measure<Churn>('bad churn')
-for (const measurement of [allocation, peers, cleanChurn, badChurn]) measurement.catch(() => {})
+for (const measurement of [allocation, peers, calls, cleanChurn, badChurn]) measurement.catch(() => {})
 
 test('a call admitted and settled allocates nothing', { timeout: LONGEST_MS }, async () => {
   expect((await allocation).settled).toBeLessThan(1)
@@ -68,6 +74,12 @@ test('a call to a target that recovers allocates nothing', { timeout: LONGEST_MS
   const { recovering, shed } = await allocation
   expect(recovering).toBeLessThan(1)
   expect(shed).toBeGreaterThan(500_000)
+})
+
+test('a call that has ended leaves nothing behind, however it ended', { timeout: LONGEST_MS }, async () => {
+  const { leftPerCall, inFlight } = await calls
+  expect(leftPerCall).toBeLessThan(2)
+  expect(inFlight).toBe(0)
 })
 
 test('a target costs at most 256 bytes, its key included', { timeout: LONGEST_MS }, async () => {

@@ -4,6 +4,7 @@ import {
   CircuitBreaker,
   type CircuitBreakerInit,
   CircuitOpenError,
+  type Clock,
   type Counts,
   InvalidOptionError,
   IsolatedError,
@@ -455,6 +456,15 @@ describe('hungCallMs', () => {
     clock.advance(100)
     expect(breaker.counts.totalFailures).toBe(10)
     expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('is noticed by whoever looks, also when the timer comes late', () => {
+    const time = { now: 0 }
+    const clock: Clock = { now: () => time.now, wallTime: () => time.now, schedule: () => () => {} }
+    const breaker = new CircuitBreaker({ hungCallMs: 100, readyToTrip: () => true }, { clock })
+    breaker.admit()
+    time.now = 100
+    expect(breaker.state).toBe('OPEN')
   })
 
   test('a probe that hangs opens the circuit again', () => {

@@ -232,12 +232,20 @@ describe('records', () => {
 
   test('forgotten, leave nothing to the next target', () => {
     const { monitor, advance } = create({ maxAgeMs: 5000, cleanupIntervalMs: 1000 })
+    succeed(monitor, 10, 50, 'a')
     fail(monitor, 10, 'a')
     advance(10_000)
-    succeed(monitor, 1, 7, 'b')
-    expect(monitor.getHealth('b')).toMatchObject({ requests: 1, consecutiveErrors: 0, responseTimeMs: 7 })
-    succeed(monitor, 1, 7, 'a')
-    expect(monitor.getHealth('a')).toMatchObject({ requests: 1, consecutiveErrors: 0 })
+    for (const key of ['b', 'a']) {
+      fail(monitor, 1, key)
+      expect(monitor.getHealth(key)).toMatchObject({
+        requests: 1,
+        consecutiveErrors: 1,
+        responseTimeMs: 0,
+        responseTimeDeviationMs: 0
+      })
+      succeed(monitor, 1, 7, key)
+      expect(monitor.getHealth(key)).toMatchObject({ responseTimeMs: 7, responseTimeDeviationMs: 3.5 })
+    }
   })
 
   test('are at most maxTargets: the longest idle makes room', () => {

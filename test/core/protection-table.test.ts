@@ -142,6 +142,107 @@ describe('a token', () => {
   })
 })
 
+/** Calls to such targets take a shorter way, which must lead to the same. */
+describe('a target in good health', () => {
+  /** A table in which the targets 1 and 2 have just answered a hundred calls each, in 1 ms. */
+  function createHealthy(setup: Setup = {}) {
+    const created = create(setup)
+    for (const slot of [1, 2]) {
+      for (let made = 0; made < 100; made++) {
+        const token = created.table.admit(slot, 0)
+        created.table.settle(slot, token, SUCCESS, 1)
+      }
+    }
+    created.takeTypes()
+    return created
+  }
+
+  test('has its calls settled once, and its own only', () => {
+    const { table } = createHealthy()
+    const token = table.admit(1, 1)
+    expect(table.inFlight(1)).toBe(1)
+    expect(table.settle(2, token, SUCCESS, 1)).toBe(false)
+    expect(table.inFlight(1)).toBe(1)
+    expect(table.settle(1, token, SUCCESS, 1)).toBe(true)
+    expect(table.settle(1, token, SUCCESS, 1)).toBe(false)
+    expect(table.inFlight(1)).toBe(0)
+    expect(table.totalInFlight).toBe(0)
+    expect(table.breakers.counts(1)).toMatchObject({ requests: 101, totalSuccesses: 101 })
+    expect(table.breakers.counts(2)).toMatchObject({ requests: 100, totalSuccesses: 100 })
+  })
+
+  test('has late results of an earlier generation dropped', () => {
+    const { table } = createHealthy({ recovery: false })
+    const token = table.admit(1, 1)
+    trip(table, 1, 1)
+    call(table, 1, SUCCESS, 1500)
+    expect(table.breakers.state(1, 1500)).toBe(0)
+    const before = [table.breakers.counts(1), table.health?.successes(1, 1500)]
+    expect(table.settle(1, token, SUCCESS, 1500)).toBe(true)
+    expect([table.breakers.counts(1), table.health?.successes(1, 1500)]).toEqual(before)
+  })
+
+  test('has its slow calls counted as failures', () => {
+    const { table } = createHealthy({ breaker: { slowCallMs: 50 } })
+    const token = table.admit(1, 1)
+    table.settle(1, token, SUCCESS, 52)
+    expect(table.breakers.counts(1).totalFailures).toBe(1)
+    expect(table.health?.failures(1, 52)).toBe(1)
+  })
+
+  test('is probed like any other', () => {
+    const { table } = createHealthy({ breaker: { maxRequests: 4 } })
+    trip(table, 1, 1)
+    call(table, 1, SUCCESS, 1500, 3)
+    expect(table.breakers.state(1, 1500)).toBe(2)
+    call(table, 1, SUCCESS, 1500)
+    expect(table.breakers.state(1, 1500)).toBe(0)
+  })
+
+  test('recovers like any other', () => {
+    const { table, takeTypes } = createHealthy()
+    const nowMs = startRecovery(table, 1, 1)
+    for (let step = 0; step <= 2; step++) call(table, 1, SUCCESS, nowMs + step * STEP_MS)
+    expect(takeTypes()).toContain('recovery:complete')
+  })
+
+  test('has its results counted in the bucket its calls were admitted in', () => {
+    const { table } = createHealthy({ breaker: { intervalMs: 100, bucketPeriodMs: 10 } })
+    const token = table.admit(1, 1)
+    table.settle(1, token, SUCCESS, 95)
+    expect(table.breakers.counts(1)).toMatchObject({ requests: 101, totalSuccesses: 101 })
+    table.breakers.state(1, 100)
+    expect(table.breakers.counts(1)).toMatchObject({ requests: 0, totalSuccesses: 0 })
+  })
+
+  test('starts each fixed window afresh', () => {
+    const { table } = createHealthy({ breaker: { intervalMs: 100 } })
+    call(table, 1, SUCCESS, 101)
+    expect(table.breakers.counts(1)).toMatchObject({ requests: 1, totalSuccesses: 1 })
+    const token = table.admit(1, 150)
+    table.settle(1, token, SUCCESS, 205)
+    expect(table.breakers.counts(1)).toMatchObject({ requests: 0, totalSuccesses: 0 })
+  })
+
+  test('that becomes slow is no longer in good health', () => {
+    const { table, takeTypes } = createHealthy()
+    for (let made = 0; made < 100; made++) {
+      const token = table.admit(1, 100)
+      table.settle(1, token, SUCCESS, 6100)
+    }
+    expect(takeTypes()).toEqual(['health:change'])
+  })
+
+  test('may answer any number of calls', () => {
+    const { table, takeTypes } = createHealthy()
+    for (let made = 0; made < 150_000; made++) table.settle(1, table.admit(1, 1), SUCCESS, 1)
+    expect(table.health?.failures(1, 1)).toBe(0)
+    expect(table.health?.successes(1, 1)).toBeGreaterThan(30_000)
+    expect(table.breakers.counts(1).totalSuccesses).toBe(150_100)
+    expect(takeTypes()).toEqual([])
+  })
+})
+
 describe('rejections', () => {
   test('are told by reason, in the order they are looked at', () => {
     const { table } = create({ maxInFlight: 3 })
@@ -190,6 +291,20 @@ describe('calls out of time', () => {
     expect(tokens.map(token => table.settle(1, token, SUCCESS, 500))).toEqual([false, false])
     expect(table.inFlight(1)).toBe(0)
     expect(table.totalInFlight).toBe(1)
+  })
+
+  test('are noticed by a settlement at their deadline', () => {
+    const { table } = create({ breaker: { hungCallMs: 100 } })
+    const token = table.admit(1, 0)
+    expect(table.settle(1, token, SUCCESS, 100)).toBe(false)
+    expect(table.breakers.counts(1)).toMatchObject({ totalSuccesses: 0, totalFailures: 1 })
+  })
+
+  test('are noticed by a look', () => {
+    const { table } = create({ breaker: { hungCallMs: 100 } })
+    table.admit(1, 0)
+    table.admit(1, 0)
+    expect(table.wouldAdmit(1, 100)).toBe(OPEN)
   })
 
   test('are told by their tokens, after everything is counted', () => {

@@ -455,6 +455,12 @@ describe('timers', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  test('there is one as soon as there is a record to forget', () => {
+    const { protection, clock } = createProtection({ breaker: { hungCallMs: 0 } })
+    protection.canAdmit('a')
+    expect(clock.pendingTimers).toBe(1)
+  })
+
   test('there is one for any number of targets and calls', () => {
     const { protection, clock, advance } = createProtection({ breaker: { hungCallMs: 500 } })
     for (let peer = 0; peer < 100; peer++) {

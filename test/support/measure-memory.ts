@@ -214,9 +214,38 @@ async function measureChurn(identities: number, isBad: boolean): Promise<unknown
   }
 }
 
+/** Bytes that calls leave behind, of those that have ended: by the different ways a call can end. */
+async function measureCalls(): Promise<unknown> {
+  const CALLS = 5000
+  const clock = new ManualClock()
+  const protection = new Protection({ breaker: { readyToTrip: () => false } }, { clock, random: () => 0 })
+  const { signal } = new AbortController()
+  const makeCalls = async (): Promise<void> => {
+    for (let call = 0; call < CALLS; call++) {
+      const abort = new AbortController()
+      const calls = [
+        protection.executeRequest('a', () => 1, { signal, timeoutMs: 1000 }),
+        protection.executeRequest('a', context => context.signal.aborted),
+        protection.executeRequest('a', () => Promise.reject(new Error('refused')), { signal }),
+        protection.executeRequest('a', () => new Promise(() => {}), { signal, timeoutMs: 1 }),
+        protection.executeRequest('a', () => new Promise(() => {}), { signal: abort.signal })
+      ]
+      clock.advance(1)
+      abort.abort()
+      await Promise.allSettled(calls)
+    }
+  }
+  await makeCalls()
+  const before = await bytesInUse()
+  await makeCalls()
+  const after = await bytesInUse()
+  return { leftPerCall: (after - before) / (5 * CALLS), inFlight: protection.getOverallStatus().inFlight }
+}
+
 const measures: Readonly<Record<string, () => unknown>> = {
   allocation: measureAllocation,
   peers: measurePeers,
+  calls: measureCalls,
   'clean churn': () => measureChurn(1_000_000, false),
   'bad churn': () => measureChurn(100_000, true)
 }
