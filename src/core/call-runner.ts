@@ -1,7 +1,7 @@
 import type { CircuitBreakerOptions } from './circuit-breaker.ts'
 import type { Clock } from './clock.ts'
 import { CallTimeoutError, InvalidOptionError, ProtectionClosedError, RejectedError } from './errors.ts'
-import { durationMs } from './options.ts'
+import { durationMs, oneOf } from './options.ts'
 import { type Outcome, outcomeCodes } from './outcome.ts'
 import type { ProtectionTable } from './protection-table.ts'
 
@@ -25,6 +25,7 @@ export interface CallOptions {
 const { success: SUCCESS, failure: FAILURE, ignored: IGNORED } = outcomeCodes
 
 const timeoutRule = durationMs(1)
+const outcomeRule = oneOf(Object.keys(outcomeCodes))
 
 /** What is wrong with a call's own time limit; `undefined` if nothing is. */
 export function timeoutError(timeoutMs: number | undefined): InvalidOptionError | undefined {
@@ -47,8 +48,10 @@ export class Permit {
    * Tells how the call ended.
    *
    * @returns whether that was news: not after the first time, nor after the call was out of time
+   * @throws InvalidOptionError
    */
   settle(outcome: Outcome): boolean {
+    if (!outcomeRule.accepts(outcome)) throw new InvalidOptionError('outcome', outcome, outcomeRule.allowed)
     return this.#settle(outcomeCodes[outcome])
   }
 }

@@ -150,7 +150,9 @@ export function resolveCircuitBreakerOptions(
 ): Readonly<CircuitBreakerOptions> {
   const options = resolveOptions('breaker', { ...defaultCircuitBreakerOptions, ...preset }, given, rules)
   const maxRequests = options.maxRequests === 0 ? 1 : options.maxRequests
-  const successThreshold = options.successThreshold === 0 ? maxRequests : options.successThreshold
+  // A preset's threshold gives way to fewer probes; one that was asked for does not.
+  const wanted = given?.successThreshold ?? Math.min(options.successThreshold, maxRequests)
+  const successThreshold = wanted === 0 ? maxRequests : wanted
   if (successThreshold > maxRequests) {
     throw new InvalidOptionError(
       'breaker.successThreshold',

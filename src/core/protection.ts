@@ -252,7 +252,7 @@ export class Protection {
     return this.#notifier.subscribe(listener)
   }
 
-  /** Stops the timer and admits no more calls. Those in flight go on. */
+  /** Stops the timer and admits no more calls. Those in flight go on, without a time limit from here on. */
   close(): void {
     this.#isClosed = true
     this.#alarm.stop()

@@ -103,6 +103,7 @@ test.each([
   async (_, churn, ejectedPeers) => {
     const { growth, ...figures } = await churn
     expect(figures).toEqual({ totalPeers: 10_000, ejectedPeers, isStillKnown: true, isStillBad: true })
-    expect(growth).toBeLessThan(100_000)
+    // Up to a page or two of the heap is noise; what is kept of an identity takes tens of bytes for each.
+    expect(growth).toBeLessThan(800_000)
   }
 )

@@ -809,3 +809,18 @@ test('nothing is left unhandled when calls fail, are aborted or run out of time 
   await settlePromises()
   expect(protection.getOverallStatus().inFlight).toBe(0)
 })
+
+test('fewer probes than the preset wants successes of are allowed, asking for more of them is not', () => {
+  expect(() => new Protection({ breaker: { maxRequests: 1 } })).not.toThrow()
+  expect(() => new Protection({ breaker: { maxRequests: 1, successThreshold: 2 } })).toThrow(
+    'breaker.successThreshold'
+  )
+})
+
+test('a permit takes no other words than those there are', () => {
+  const permit = new Protection().admit('a')
+  expect(() => permit.settle('sucess' as never)).toThrow(
+    "got 'sucess', allowed: 'success' or 'failure' or 'ignored'"
+  )
+  expect(permit.settle('success')).toBe(true)
+})
