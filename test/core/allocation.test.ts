@@ -78,7 +78,7 @@ test('a call to a target that recovers allocates nothing', { timeout: LONGEST_MS
 
 test('a call that has ended leaves nothing behind, however it ended', { timeout: LONGEST_MS }, async () => {
   const { leftPerCall, inFlight } = await calls
-  expect(leftPerCall).toBeLessThan(16)
+  expect(leftPerCall).toBeLessThan(4)
   expect(inFlight).toBe(0)
 })
 

@@ -132,6 +132,12 @@ export const mutants: Mutant[] = [
     by: 'true'
   },
   {
+    name: 'a success does not end the run of failures of its bucket',
+    file: 'protection-table.ts',
+    replace: 'ints[bucket + CONSECUTIVE_FAILURES] = 0\n',
+    by: '\n'
+  },
+  {
     name: 'successes count though a period is over',
     file: 'protection-table.ts',
     replace: 'nowMs < expiry &&\n      calls.doubles',

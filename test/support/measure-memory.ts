@@ -216,7 +216,7 @@ async function measureChurn(identities: number, isBad: boolean): Promise<unknown
 
 /** Bytes that calls leave behind, of those that have ended: by the different ways a call can end. */
 async function measureCalls(): Promise<unknown> {
-  const CALLS = 5000
+  const CALLS = 20_000
   const clock = new ManualClock()
   const protection = new Protection({ breaker: { readyToTrip: () => false } }, { clock, random: () => 0 })
   const { signal } = new AbortController()
