@@ -52,9 +52,11 @@ describe('words', () => {
     expectTypeOf<CircuitState>().toEqualTypeOf<'CLOSED' | 'OPEN' | 'HALF_OPEN'>()
     expectTypeOf<HealthStatus>().toEqualTypeOf<'UNKNOWN' | 'HEALTHY' | 'DEGRADED' | 'UNHEALTHY'>()
     expectTypeOf<RecoveryStrategy>().toEqualTypeOf<'LINEAR' | 'EXPONENTIAL' | 'STEP'>()
-    expectTypeOf<TripReason>().toEqualTypeOf<'FAILURES' | 'PROBE_FAILED' | 'PROBES_OVERDUE' | 'RELAPSE'>()
+    expectTypeOf<TripReason>().toEqualTypeOf<
+      'FAILURES' | 'PROBE_FAILED' | 'PROBES_OVERDUE' | 'RELAPSE' | 'UNRESPONSIVE'
+    >()
     expectTypeOf<RejectionReason>().toEqualTypeOf<
-      'OPEN' | 'HALF_OPEN_FULL' | 'RECOVERING' | 'ISOLATED' | 'IN_FLIGHT_FULL'
+      'OPEN' | 'HALF_OPEN_FULL' | 'RECOVERING' | 'ISOLATED' | 'IN_FLIGHT_FULL' | 'SUSPECT'
     >()
   })
 

@@ -22,6 +22,7 @@ const coreNames = [
   'RecoverySheddingError',
   'RejectedError',
   'SUCCESS',
+  'SuspectError',
   'TableFullError',
   'TooManyInFlightError',
   'TooManyRequestsError',

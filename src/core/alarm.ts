@@ -27,9 +27,15 @@ export class Alarm {
     this.#cancel = this.#clock.schedule(() => this.#ring(), at - this.#clock.now())
   }
 
-  stop(): void {
+  /** Sets no timer until {@link check}. */
+  pause(): void {
     this.#cancel?.()
     this.#cancel = undefined
+    if (this.#setFor !== -Infinity) this.#setFor = Infinity
+  }
+
+  stop(): void {
+    this.pause()
     // Nothing is earlier than this, so nothing sets the alarm again.
     this.#setFor = -Infinity
   }

@@ -19,7 +19,13 @@ export class InvalidOptionError extends Error {
 }
 
 /** Why a call was not admitted. */
-export type RejectionReason = 'OPEN' | 'HALF_OPEN_FULL' | 'RECOVERING' | 'ISOLATED' | 'IN_FLIGHT_FULL'
+export type RejectionReason =
+  | 'OPEN'
+  | 'HALF_OPEN_FULL'
+  | 'RECOVERING'
+  | 'ISOLATED'
+  | 'IN_FLIGHT_FULL'
+  | 'SUSPECT'
 
 /** What is known about a rejection. */
 export interface Rejection {
@@ -104,6 +110,16 @@ export class TooManyInFlightError extends RejectedError {
   }
 }
 
+/** Thrown when the target gave a sign of trouble, and it is being found out whether it responds. */
+export class SuspectError extends RejectedError {
+  static override readonly name = 'SuspectError'
+
+  constructor(rejection: Rejection) {
+    super(`${rejection.key} is suspected not to respond, and is being probed`, rejection)
+    this.name = 'SuspectError'
+  }
+}
+
 /** Thrown when a call did not end within its time; it counts as a failure of the target. */
 export class CallTimeoutError extends Error {
   static override readonly name = 'CallTimeoutError'
@@ -146,7 +162,8 @@ const rejectionErrors: Record<RejectionReason, new (rejection: Rejection) => Rej
   HALF_OPEN_FULL: TooManyRequestsError,
   RECOVERING: RecoverySheddingError,
   ISOLATED: IsolatedError,
-  IN_FLIGHT_FULL: TooManyInFlightError
+  IN_FLIGHT_FULL: TooManyInFlightError,
+  SUSPECT: SuspectError
 }
 
 /** The error for a rejection, made without the cost of a stack trace. */

@@ -31,6 +31,7 @@ export function explain(status: PeerStatus, nowMs: number): Explanation {
 
 function verdict(status: PeerStatus): string {
   if (status.isIsolated) return 'Isolated by hand: every call is rejected.'
+  if (status.isSuspect) return 'Suspected not to respond: every call is rejected while it is being probed.'
   if (status.isDemoted)
     return 'Kept as last resort: calls are let through, since enough other targets are refused.'
   if (status.circuitState === 'OPEN') return 'Circuit open: every call is rejected.'
@@ -63,13 +64,15 @@ function tripText({ reason, counts }: TripRecord): string {
     FAILURES: counted,
     PROBE_FAILED: 'a probe failed',
     PROBES_OVERDUE: 'its probes did not end in time',
-    RELAPSE: `it failed again while recovering: ${counted}`
+    RELAPSE: `it failed again while recovering: ${counted}`,
+    UNRESPONSIVE: 'it did not respond at all'
   }
   return texts[reason]
 }
 
 function changes(status: PeerStatus, nowMs: number): string[] {
   if (status.isIsolated) return ['release() by hand']
+  if (status.isSuspect) return ['a sign of life ends the suspicion', 'a probe in vain opens the circuit']
   if (status.nextRetryAt !== undefined)
     return [`the first call from ${seconds(status.nextRetryAt - nowMs)} from now on goes as a probe`]
   if (status.circuitState === 'HALF_OPEN')

@@ -24,6 +24,7 @@ export {
   RejectedError,
   type Rejection,
   type RejectionReason,
+  SuspectError,
   TableFullError,
   TooManyInFlightError,
   TooManyRequestsError

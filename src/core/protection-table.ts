@@ -36,6 +36,7 @@ const { success: SUCCESS, failure: FAILURE, ignored: IGNORED } = outcomeCodes
 const REJECTED_RECOVERING = -3
 const REJECTED_ISOLATED = -4
 const REJECTED_IN_FLIGHT_FULL = -5
+const REJECTED_SUSPECT = -6
 
 /** The answer -1 is the first of these, -2 the second, and so on. */
 const rejectionReasons: readonly RejectionReason[] = Object.freeze([
@@ -43,7 +44,8 @@ const rejectionReasons: readonly RejectionReason[] = Object.freeze([
   'HALF_OPEN_FULL',
   'RECOVERING',
   'ISOLATED',
-  'IN_FLIGHT_FULL'
+  'IN_FLIGHT_FULL',
+  'SUSPECT'
 ])
 
 /** Token of a call that is let through although there is no room to follow it. */
@@ -59,6 +61,7 @@ const PASSED_UNSEEN = -2
 const RECOVERING = 1
 const ISOLATED = 2
 const DEMOTED = 4
+const SUSPECT = 8
 
 /** While targets are OPEN, their times are looked at no more often than this, in ms. */
 const LEAST_WAKE_INTERVAL_MS = 250
@@ -75,8 +78,11 @@ export type ProtectionEventType =
   | 'isolate'
   | 'release'
 
-/** Why a circuit opened: too many failures, a probe that failed or did not end, or a recovery that failed. */
-export type TripReason = 'FAILURES' | 'PROBE_FAILED' | 'PROBES_OVERDUE' | 'RELAPSE'
+/**
+ * Why a circuit opened: too many failures, a probe that failed or did not end, a recovery that failed, or because
+ * its adapter found that the target does not respond at all.
+ */
+export type TripReason = 'FAILURES' | 'PROBE_FAILED' | 'PROBES_OVERDUE' | 'RELAPSE' | 'UNRESPONSIVE'
 
 /** How a circuit came to open. */
 export interface TripRecord {
@@ -127,6 +133,8 @@ export class ProtectionTable {
   /** Slots that are OPEN and not demoted. */
   readonly #ejected = new Set<number>()
   readonly #lastTrips = new Map<number, TripRecord>()
+  /** Set while a circuit is opened for what its adapter found out. */
+  #isUnresponsive = false
   readonly #knownTargets: () => number
   readonly #onEvent: SlotEventHandler
   #nextStateCheck = Infinity
@@ -235,6 +243,24 @@ export class ProtectionTable {
       answer < 0
         ? this.#reject(slot, answer, nowMs, timeoutMs)
         : this.#open(slot, this.breakers.generation(slot), nowMs, timeoutMs || this.#hungCallMs)
+    if (this.#events.length > 0) this.#tell()
+    return token
+  }
+
+  /**
+   * Follows a call that is made in any case, as part of one that was admitted. It counts as one more, if there is
+   * room for one more; otherwise it tells of health alone.
+   *
+   * @param timeoutMs - as of {@link admit}
+   * @returns a token to settle it with
+   */
+  follow(slot: number, nowMs: number, timeoutMs = 0): number {
+    if (this.#isOff) return this.#passUnseen(slot, nowMs, timeoutMs)
+    this.catchUp(nowMs)
+    const isFull = this.#calls.isFull
+    const isAdmitted = !isFull && this.breakers.admit(slot, nowMs) === ADMITTED
+    const generation = isAdmitted ? this.breakers.generation(slot) : PASSED_ANYWAY
+    const token = isFull ? UNTRACKED : this.#open(slot, generation, nowMs, timeoutMs || this.#hungCallMs)
     if (this.#events.length > 0) this.#tell()
     return token
   }
@@ -368,6 +394,30 @@ export class ProtectionTable {
     this.#tell()
   }
 
+  /**
+   * Holds a target back on one sign of trouble, until {@link clearSuspicion} or {@link trip}: whoever suspects it
+   * must find out which it is to be.
+   */
+  suspect(slot: number, nowMs: number): void {
+    this.state(slot, nowMs)
+    this.#setFlags(slot, this.#flags(slot) | SUSPECT)
+  }
+
+  clearSuspicion(slot: number): void {
+    this.#setFlags(slot, this.#flags(slot) & ~SUSPECT)
+  }
+
+  /** Opens a circuit on evidence that needs no counting: the target was found not to respond at all. */
+  trip(slot: number, nowMs: number): void {
+    if (this.#isOff) return
+    this.catchUp(nowMs)
+    this.clearSuspicion(slot)
+    this.#isUnresponsive = true
+    this.breakers.trip(slot, nowMs)
+    this.#isUnresponsive = false
+    this.#tell()
+  }
+
   /** The circuit's state at `nowMs`, after all that time calls for: a period that is over, a ramp that ends. */
   state(slot: number, nowMs: number): number {
     if ((this.#flags(slot) & RECOVERING) !== 0) this.#judgedRamp(slot, nowMs)
@@ -378,6 +428,10 @@ export class ProtectionTable {
 
   isIsolated(slot: number): boolean {
     return (this.#flags(slot) & ISOLATED) !== 0
+  }
+
+  isSuspect(slot: number): boolean {
+    return (this.#flags(slot) & SUSPECT) !== 0
   }
 
   /** Whether the target is kept as last resort, because enough others are ejected. */
@@ -454,6 +508,7 @@ export class ProtectionTable {
     const flags = this.#flags(slot)
     if (flags !== 0) {
       if ((flags & ISOLATED) !== 0) return REJECTED_ISOLATED
+      if ((flags & SUSPECT) !== 0) return REJECTED_SUSPECT
       if ((flags & RECOVERING) !== 0 && this.#judgedRamp(slot, nowMs)?.take() === false)
         return REJECTED_RECOVERING
     }
@@ -465,6 +520,7 @@ export class ProtectionTable {
     if (this.#calls.isFull) return REJECTED_IN_FLIGHT_FULL
     const flags = this.#flags(slot)
     if ((flags & ISOLATED) !== 0) return REJECTED_ISOLATED
+    if ((flags & SUSPECT) !== 0) return REJECTED_SUSPECT
     if ((flags & RECOVERING) !== 0 && this.#judgedRamp(slot, nowMs)?.wouldTake === false)
       return REJECTED_RECOVERING
     return this.breakers.wouldAdmit(slot, nowMs)
@@ -538,10 +594,11 @@ export class ProtectionTable {
   }
 
   #enterOpen(slot: number, from: number, nowMs: number): void {
+    this.clearSuspicion(slot)
     const relapsed = this.#endRamp(slot)
     if (relapsed) this.breakers.stayOpen(slot, nowMs + this.#options.recovery!.cooldownPeriodMs)
     const counts = Object.freeze(this.breakers.finalCounts())
-    this.#lastTrips.set(slot, Object.freeze({ reason: tripReason(from, relapsed, counts), counts }))
+    this.#lastTrips.set(slot, Object.freeze({ reason: this.#tripReason(from, relapsed, counts), counts }))
     this.#note('circuit:open', slot, from, OPEN, nowMs)
     if (relapsed) this.#note('recovery:relapse', slot, from, OPEN, nowMs)
     this.#unclosed.add(slot)
@@ -552,6 +609,13 @@ export class ProtectionTable {
       this.#setFlags(slot, this.#flags(slot) & ~DEMOTED)
       this.#ejected.add(slot)
     }
+  }
+
+  #tripReason(from: number, relapsed: boolean, counts: Readonly<Counts>): TripReason {
+    if (this.#isUnresponsive) return 'UNRESPONSIVE'
+    if (relapsed) return 'RELAPSE'
+    if (from === CLOSED) return 'FAILURES'
+    return counts.totalFailures > 0 ? 'PROBE_FAILED' : 'PROBES_OVERDUE'
   }
 
   #checkStatesBy(atMs: number): void {
@@ -630,10 +694,4 @@ export function readRejection(
     state: table.isIsolated(slot) ? 'OPEN' : circuitStates[table.state(slot, nowMs)]!,
     retryAfterMs: answer === REJECTED_OPEN ? table.retryAfterMs(slot, nowMs) : 0
   }
-}
-
-function tripReason(from: number, relapsed: boolean, counts: Readonly<Counts>): TripReason {
-  if (relapsed) return 'RELAPSE'
-  if (from === CLOSED) return 'FAILURES'
-  return counts.totalFailures > 0 ? 'PROBE_FAILED' : 'PROBES_OVERDUE'
 }

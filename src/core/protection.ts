@@ -252,6 +252,18 @@ export class Protection {
     return this.#notifier.subscribe(listener)
   }
 
+  /**
+   * Stops the timer until {@link resume} or a call that needs it. Nothing is forgotten, and what is due in the
+   * meantime takes effect when it is asked for.
+   */
+  pause(): void {
+    this.#alarm.pause()
+  }
+
+  resume(): void {
+    this.#alarm.check()
+  }
+
   /** Stops the timer and admits no more calls. Those in flight go on, without a time limit from here on. */
   close(): void {
     this.#isClosed = true

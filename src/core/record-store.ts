@@ -56,12 +56,12 @@ export const layout = Object.freeze({
 export const statePacking = Object.freeze({
   STATE_MASK: 0x3,
   FLAGS_SHIFT: 2,
-  FLAGS_MASK: 0x7,
+  FLAGS_MASK: 0xf,
   /** State and flags: 0 for a CLOSED target there is nothing else to say about, 1 for one that is just OPEN. */
-  STATE_AND_FLAGS: 0x1f,
-  BUCKET_SHIFT: 5,
+  STATE_AND_FLAGS: 0x3f,
+  BUCKET_SHIFT: 6,
   BUCKET_MASK: 0x3ff,
-  TRIPS_SHIFT: 15
+  TRIPS_SHIFT: 16
 })
 
 /** The parts of CALLS. */

@@ -19,6 +19,8 @@ export interface PeerStatus {
   readonly isIsolated: boolean
   /** Would be refused, but is kept as last resort because enough others are ejected. */
   readonly isDemoted: boolean
+  /** Held back on one sign of trouble, until it is found out whether the target responds. */
+  readonly isSuspect: boolean
   readonly isRecovering: boolean
   /** Share of calls admitted: 1 unless recovering. */
   readonly recoveryRate: number
@@ -63,6 +65,7 @@ export interface OverallStatus {
   readonly recoveringPeers: number
   readonly isolatedPeers: number
   readonly demotedPeers: number
+  readonly suspectPeers: number
   /** Targets refused now for what they did. */
   readonly ejectedPeers: number
   readonly inFlight: number
@@ -97,6 +100,7 @@ export function readPeerStatus(source: StatusSource, slot: number): PeerStatus {
     healthStatus: health.status,
     isIsolated,
     isDemoted: table.isDemoted(slot),
+    isSuspect: table.isSuspect(slot),
     isRecovering: ramp !== undefined,
     recoveryRate: ramp?.rate ?? 1,
     counts: Object.freeze(table.breakers.counts(slot)),
@@ -120,6 +124,7 @@ export function readOverallStatus(source: StatusSource): OverallStatus {
   const states = [0, 0, 0]
   let isolated = 0
   let demoted = 0
+  let suspect = 0
   let troubled = 0
   // No target of its own, but in the totals of the table.
   table.state(SHARED_SLOT, nowMs)
@@ -131,6 +136,7 @@ export function readOverallStatus(source: StatusSource): OverallStatus {
     health[status]!++
     if (table.isIsolated(slot)) isolated++
     if (table.isDemoted(slot)) demoted++
+    if (table.isSuspect(slot)) suspect++
     if (state !== CLOSED || status === UNHEALTHY) troubled++
   }
   const totalPeers = source.keys.size
@@ -151,6 +157,7 @@ export function readOverallStatus(source: StatusSource): OverallStatus {
     recoveringPeers: table.recovering,
     isolatedPeers: isolated,
     demotedPeers: demoted,
+    suspectPeers: suspect,
     ejectedPeers: table.ejected,
     inFlight: table.totalInFlight,
     rejections: table.rejections(),

@@ -137,3 +137,22 @@ describe('stopped', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 })
+
+test('while paused sets no timer, and rings late for what became due', () => {
+  const { alarm, clock, rings, want } = create()
+  want(100)
+  alarm.pause()
+  expect(clock.pendingTimers).toBe(0)
+  clock.advance(500)
+  alarm.check()
+  clock.advance(0)
+  expect(rings).toEqual([500])
+})
+
+test('pausing does not undo a stop', () => {
+  const { alarm, clock, want } = create()
+  alarm.stop()
+  alarm.pause()
+  want(100)
+  expect(clock.pendingTimers).toBe(0)
+})

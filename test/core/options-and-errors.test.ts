@@ -22,6 +22,7 @@ import {
   RecoverySheddingError,
   RejectedError,
   type RejectionReason,
+  SuspectError,
   TableFullError,
   TooManyInFlightError,
   TooManyRequestsError,
@@ -378,7 +379,8 @@ describe('errors', () => {
     ['HALF_OPEN_FULL', TooManyRequestsError],
     ['RECOVERING', RecoverySheddingError],
     ['ISOLATED', IsolatedError],
-    ['IN_FLIGHT_FULL', TooManyInFlightError]
+    ['IN_FLIGHT_FULL', TooManyInFlightError],
+    ['SUSPECT', SuspectError]
   ]
 
   test.each(rejections)('of reason %s are of a class of their own', (reason, type) => {

@@ -20,6 +20,7 @@ const HALF_OPEN_FULL = -2
 const RECOVERING = -3
 const ISOLATED = -4
 const IN_FLIGHT_FULL = -5
+const SUSPECT = -6
 
 interface Setup {
   breaker?: Partial<CircuitBreakerOptions>
@@ -267,7 +268,8 @@ describe('rejections', () => {
       HALF_OPEN_FULL: 1,
       RECOVERING: 1,
       ISOLATED: 1,
-      IN_FLIGHT_FULL: 3
+      IN_FLIGHT_FULL: 3,
+      SUSPECT: 0
     })
   })
 
@@ -709,4 +711,128 @@ test('time looked at between calls changes nothing about which are admitted', ()
   const answers = run(false)
   expect(run(true)).toEqual(answers)
   expect(new Set(answers).size).toBe(2)
+})
+
+describe('a suspect', () => {
+  test('is refused until it is cleared, and then is what it was', () => {
+    const { table } = create()
+    table.suspect(1, 0)
+    expect(table.isSuspect(1)).toBe(true)
+    expect([table.wouldAdmit(1, 0), table.admit(1, 0), table.admit(2, 0) >= 0]).toEqual([
+      SUSPECT,
+      SUSPECT,
+      true
+    ])
+    table.clearSuspicion(1)
+    expect(table.isSuspect(1)).toBe(false)
+    expect(table.admit(1, 0)).toBeGreaterThanOrEqual(0)
+    expect(table.rejections().SUSPECT).toBe(1)
+  })
+
+  test('is not forgotten', () => {
+    const { table } = create()
+    expect(table.isClean(1, 0)).toBe(true)
+    table.suspect(1, 0)
+    expect(table.isClean(1, 0)).toBe(false)
+  })
+
+  test('that recovers takes none of its share', () => {
+    const { table } = create()
+    startRecovery(table, 1, 0)
+    table.suspect(1, 2000)
+    for (let call = 0; call < 10; call++) expect(table.admit(1, 2000)).toBe(SUSPECT)
+    table.clearSuspicion(1)
+    expect(table.admit(1, 2000)).toBeGreaterThanOrEqual(0)
+    expect(table.admit(1, 2000)).toBe(RECOVERING)
+  })
+
+  test('is only noted in mode observe', () => {
+    const { table } = create({ mode: 'observe' })
+    table.suspect(1, 0)
+    expect(table.admit(1, 0)).toBeGreaterThanOrEqual(0)
+    expect(table.rejections().SUSPECT).toBe(1)
+  })
+
+  test('is refused also as last resort', () => {
+    const { table } = create({ maxEjectedShare: 0.01 })
+    for (const slot of [1, 2]) table.trip(slot, 0)
+    expect(table.isDemoted(2)).toBe(true)
+    expect(table.admit(2, 0)).toBeGreaterThanOrEqual(0)
+    table.suspect(2, 0)
+    expect(table.admit(2, 0)).toBe(SUSPECT)
+  })
+})
+
+describe('a trip from outside', () => {
+  test('opens at once, says why, and ends the suspicion', () => {
+    const { table, events } = create()
+    table.suspect(1, 0)
+    table.trip(1, 5)
+    expect(table.isSuspect(1)).toBe(false)
+    expect(table.admit(1, 5)).toBe(OPEN)
+    expect(table.lastTrip(1)?.reason).toBe('UNRESPONSIVE')
+    expect(events.map(({ type, nowMs }) => [type, nowMs])).toEqual([['circuit:open', 5]])
+    expect(table.retryAfterMs(1, 5)).toBe(TIMEOUT_MS + 1)
+  })
+
+  test('changes nothing for a circuit that is open, nor in mode off', () => {
+    const { table, events } = create()
+    table.trip(1, 0)
+    table.trip(1, 500)
+    expect(events).toHaveLength(1)
+    expect(table.retryAfterMs(1, 500)).toBe(TIMEOUT_MS - 500 + 1)
+    table.mode = 'off'
+    table.trip(2, 500)
+    expect(events).toHaveLength(1)
+  })
+
+  test('ends a recovery as a relapse', () => {
+    const { table, events } = create()
+    startRecovery(table, 1, 0)
+    table.trip(1, 2000)
+    expect(events.map(event => event.type).slice(-2)).toEqual(['circuit:open', 'recovery:relapse'])
+    expect(table.lastTrip(1)?.reason).toBe('UNRESPONSIVE')
+  })
+})
+
+describe('a call that goes along', () => {
+  test('counts as one more while the circuit is closed', () => {
+    const { table } = create()
+    for (const token of [table.follow(1, 0), table.follow(1, 0)]) table.settle(1, token, FAILURE, 1)
+    expect(table.admit(1, 1)).toBe(OPEN)
+  })
+
+  test('counts as a probe while there is room for one, and neither closes nor opens beyond', () => {
+    const { table } = create({ breaker: { maxRequests: 1 } })
+    table.trip(1, 0)
+    const probe = table.follow(1, 2000)
+    const other = table.follow(1, 2000)
+    table.settle(1, other, FAILURE, 2001)
+    expect(table.admit(1, 2001)).toBe(HALF_OPEN_FULL)
+    table.settle(1, probe, SUCCESS, 2002)
+    expect(table.ramp(1, 2002)).toBeDefined()
+  })
+
+  test('is refused nothing and takes no share', () => {
+    const { table } = create()
+    table.trip(1, 0)
+    table.settle(1, table.follow(1, 1), FAILURE, 2)
+    expect(table.health!.consecutiveErrors(1)).toBe(1)
+    startRecovery(table, 2, 0)
+    for (let call = 0; call < 10; call++) table.settle(2, table.follow(2, 2000), IGNORED, 2000)
+    expect([table.admit(2, 2000) >= 0, table.admit(2, 2000)]).toEqual([true, RECOVERING])
+    expect(table.rejections()).toMatchObject({ OPEN: 0, RECOVERING: 1 })
+  })
+
+  test('has its own time, and none in mode off or beyond the limit of calls', () => {
+    const { table } = create({ maxInFlight: 1, breaker: { hungCallMs: 100 } })
+    table.follow(1, 0, 50)
+    table.follow(1, 0)
+    expect(table.nextDeadline).toBe(50)
+    table.catchUp(50)
+    expect(table.totalInFlight).toBe(0)
+    table.mode = 'off'
+    table.settle(1, table.follow(1, 60), FAILURE, 61)
+    expect(table.breakers.counts(1).totalFailures).toBe(1)
+  })
 })

@@ -65,6 +65,7 @@ describe('the status of a peer', () => {
       healthStatus: 'UNKNOWN',
       isIsolated: false,
       isDemoted: false,
+      isSuspect: false,
       isRecovering: false,
       recoveryRate: 1,
       counts: {
@@ -193,9 +194,10 @@ describe('the status of all', () => {
       recoveringPeers: 0,
       isolatedPeers: 0,
       demotedPeers: 0,
+      suspectPeers: 0,
       ejectedPeers: 0,
       inFlight: 0,
-      rejections: { OPEN: 0, HALF_OPEN_FULL: 0, RECOVERING: 0, ISOLATED: 0, IN_FLIGHT_FULL: 0 },
+      rejections: { OPEN: 0, HALF_OPEN_FULL: 0, RECOVERING: 0, ISOLATED: 0, IN_FLIGHT_FULL: 0, SUSPECT: 0 },
       latency: { count: 0, p50Ms: 0, p95Ms: 0, p99Ms: 0, maxMs: 0 },
       isHealthy: true,
       summary:
@@ -274,7 +276,14 @@ describe('the status of all', () => {
       offer(targetOf(protection, key), 'ignored')
     }
     const { rejections } = protection.getOverallStatus()
-    expect(rejections).toEqual({ OPEN: 1, HALF_OPEN_FULL: 1, RECOVERING: 1, ISOLATED: 1, IN_FLIGHT_FULL: 0 })
+    expect(rejections).toEqual({
+      OPEN: 1,
+      HALF_OPEN_FULL: 1,
+      RECOVERING: 1,
+      ISOLATED: 1,
+      IN_FLIGHT_FULL: 0,
+      SUSPECT: 0
+    })
   })
 
   test('tells response times of all targets', () => {
