@@ -47,6 +47,12 @@ export function oneOf(words: readonly string[]): Rule {
   }
 }
 
+/** Yes or no. */
+export const trueOrFalse: Rule = {
+  allowed: 'true or false',
+  accepts: value => typeof value === 'boolean'
+}
+
 /** An object of options, which is checked where it is used. */
 export const anyObject: Rule = {
   allowed: 'an object of options',

@@ -397,12 +397,16 @@ export class ProtectionTable {
   /**
    * Holds a target back on one sign of trouble, until {@link clearSuspicion} or {@link trip}: whoever suspects it
    * must find out which it is to be.
+   *
+   * @returns whether that is new; one that is OPEN is held back already
    */
-  suspect(slot: number, nowMs: number): void {
-    this.state(slot, nowMs)
+  suspect(slot: number, nowMs: number): boolean {
+    if (this.#isOff || this.state(slot, nowMs) === OPEN || this.isSuspect(slot)) return false
     this.#setFlags(slot, this.#flags(slot) | SUSPECT)
+    return true
   }
 
+  /** Ends {@link suspect}. */
   clearSuspicion(slot: number): void {
     this.#setFlags(slot, this.#flags(slot) & ~SUSPECT)
   }
@@ -428,6 +432,11 @@ export class ProtectionTable {
 
   isIsolated(slot: number): boolean {
     return (this.#flags(slot) & ISOLATED) !== 0
+  }
+
+  /** Whether nothing is held against the target: it is CLOSED, and neither recovering nor suspect nor isolated. */
+  isSteady(slot: number, nowMs: number): boolean {
+    return this.state(slot, nowMs) === CLOSED && this.#flags(slot) === 0
   }
 
   isSuspect(slot: number): boolean {

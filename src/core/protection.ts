@@ -66,7 +66,7 @@ export const defaultProtectionOptions: Readonly<ProtectionOptions> = Object.free
   badMaxAgeMs: 60 * 60_000
 })
 
-const rules: Rules<ProtectionOptions> = {
+export const protectionRules: Rules<ProtectionOptions> = {
   preset: oneOf(Object.keys(presets)),
   breaker: anyObject,
   health: anyObject,
@@ -103,7 +103,7 @@ export class Protection {
 
   /** @throws InvalidOptionError */
   constructor(options: Partial<ProtectionOptions> = {}, components: CoreComponents = {}) {
-    this.#options = resolveOptions('protection', defaultProtectionOptions, options, rules)
+    this.#options = resolveOptions('protection', defaultProtectionOptions, options, protectionRules)
     this.#breakerOptions = resolveCircuitBreakerOptions(this.#options.breaker, presets[this.#options.preset])
     this.#healthOptions = resolveHealthOptions(this.#options.health)
     this.#clock = components.clock ?? systemClock
@@ -214,6 +214,45 @@ export class Protection {
   release(key: string): void {
     const slot = this.#keys.find(key)
     if (slot >= 0) this.table.release(slot, this.#clock.now())
+  }
+
+  /**
+   * Holds a target back on one sign of trouble, until {@link clearSuspicion} or {@link trip}. Whoever suspects it
+   * must find out which it is to be: time alone does not end it.
+   *
+   * @returns whether that is new; a target without a record of its own, or with an OPEN circuit, is not suspected
+   */
+  suspect(key: string): boolean {
+    const now = this.#clock.now()
+    const slot = this.slot(key, now)
+    return slot !== SHARED_SLOT && this.table.suspect(slot, now)
+  }
+
+  /** Ends {@link suspect}: the target is treated as it would be without it. Returns whether it was suspected. */
+  clearSuspicion(key: string): boolean {
+    const slot = this.#keys.find(key)
+    const wasSuspect = slot >= 0 && this.table.isSuspect(slot)
+    if (wasSuspect) this.table.clearSuspicion(slot)
+    return wasSuspect
+  }
+
+  /** Opens the circuit of a target that was found not to respond at all. */
+  trip(key: string): void {
+    const now = this.#clock.now()
+    const slot = this.slot(key, now)
+    if (slot !== SHARED_SLOT) this.table.trip(slot, now)
+  }
+
+  isSuspect(key: string): boolean {
+    const slot = this.#keys.find(key)
+    return slot >= 0 && this.table.isSuspect(slot)
+  }
+
+  /** Whether nothing is held against a target: its circuit is CLOSED, and it is neither recovering nor suspect. */
+  isSteady(key: string): boolean {
+    const now = this.#clock.now()
+    const slot = this.#keys.find(key)
+    return slot < 0 || this.table.isSteady(slot, now)
   }
 
   /** What is known of a target; `undefined` when there is no record of it. */

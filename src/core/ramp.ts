@@ -91,6 +91,11 @@ export class Ramp {
     return true
   }
 
+  /** Lets a call that was shed and waits earn its share again, up to the credit of one call. */
+  earn(): void {
+    this.#credit = Math.min(this.#credit + this.#earned, ONE_CALL)
+  }
+
   /** Notes how an admitted call ended. */
   record(failed: boolean): void {
     if (failed) {

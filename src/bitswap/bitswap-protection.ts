@@ -1,0 +1,386 @@
+import {
+  type ComponentLogger,
+  type ConnectionGater,
+  type Libp2pEvents,
+  type Logger,
+  type Metrics,
+  type PeerId,
+  type Startable,
+  serviceCapabilities,
+  TypedEventEmitter,
+  type TypedEventTarget
+} from '@libp2p/interface'
+import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
+import { peerIdFromString } from '@libp2p/peer-id'
+import {
+  type CallOptions,
+  type Clock,
+  type CoreComponents,
+  defaultProtectionOptions,
+  type Explanation,
+  type Health,
+  type Mode,
+  type OverallStatus,
+  type PeerStatus,
+  type ProtectedFunction,
+  Protection,
+  type ProtectionEvent,
+  type ProtectionOptions,
+  systemClock
+} from '../core/index.ts'
+import { durationMs, type Rules, resolveOptions, trueOrFalse } from '../core/options.ts'
+import { protectionRules } from '../core/protection.ts'
+import { announce } from './announce.ts'
+import { Deadlines } from './deadlines.ts'
+import { DialGate } from './dial-gate.ts'
+import { InboundObserver } from './inbound-observer.ts'
+import { MessageWatch } from './message-watch.ts'
+import { PeerJudge } from './peer-judge.ts'
+import { type PeerLink, PeerLinks } from './peer-link.ts'
+import { ProtectionMetrics } from './protection-metrics.ts'
+import { StreamGate } from './stream-gate.ts'
+
+/** Options of the service: those of the protection, and how long peers are waited for. */
+export interface BitswapProtectionOptions extends Omit<ProtectionOptions, 'preset'> {
+  /**
+   * Time a caller waits for a Bitswap stream at most, in ms, from 1. Then the message is taken from him, and delivered
+   * if the stream still opens. Also what is allowed a peer that nothing is known of before it is suspected.
+   */
+  openWaitMs: number
+  /** Time a peer has to open a Bitswap stream before it is found not to respond, in ms, from 1. */
+  openTimeoutMs: number
+  /** Least time a peer has to answer a want, in ms, from 1. It is longer for peers that are slow by nature. */
+  wantTimeoutMs: number
+  /** Whether peers whose circuit is OPEN are not dialled either, for any protocol. */
+  gateDials: boolean
+}
+
+/** Options given by the user; see {@link defaultBitswapProtectionOptions} for the others. */
+export type BitswapProtectionInit = Partial<BitswapProtectionOptions>
+
+const { preset: _default, ...protectionDefaults } = defaultProtectionOptions
+const { preset: _rule, ...rulesOfProtection } = protectionRules
+
+export const defaultBitswapProtectionOptions: Readonly<BitswapProtectionOptions> = Object.freeze({
+  ...protectionDefaults,
+  openWaitMs: 400,
+  openTimeoutMs: 7_000,
+  wantTimeoutMs: 2_000,
+  gateDials: false
+})
+
+const rules: Rules<BitswapProtectionOptions> = {
+  ...rulesOfProtection,
+  openWaitMs: durationMs(1),
+  openTimeoutMs: durationMs(1),
+  wantTimeoutMs: durationMs(1),
+  gateDials: trueOrFalse
+}
+
+/** What the service needs of the node it is part of. */
+export interface BitswapProtectionComponents {
+  readonly registrar: Registrar
+  readonly connectionManager: ConnectionManager
+  readonly connectionGater: ConnectionGater
+  readonly events: TypedEventTarget<Libp2pEvents>
+  readonly logger: ComponentLogger
+  readonly metrics?: Metrics
+}
+
+/** What is known of a peer. Plain, frozen data; `key` is the peer id. */
+export interface BitswapPeerStatus extends PeerStatus {
+  readonly isConnected: boolean
+  /** Smoothed time a Bitswap stream to it takes to open, in ms; 0 while unknown. */
+  readonly openTimeMs: number
+  /** Blocks asked of it that it has not answered yet. */
+  readonly pendingWants: number
+}
+
+/** What happened, with the peer it happened to. */
+export type BitswapProtectionEvent<Type extends ProtectionEvent['type']> = CustomEvent<
+  Extract<ProtectionEvent, { type: Type }> & { readonly peer: PeerId }
+>
+
+/** Events of the service. */
+export type BitswapProtectionEvents = {
+  [Type in ProtectionEvent['type']]: BitswapProtectionEvent<Type>
+}
+
+/** While something held back from a recovering peer waits, its ramp is looked at this often, in ms. */
+const SWEEP_MS = 50
+
+/**
+ * Keeps the Bitswap of a libp2p node fast and alive when some of its peers do not behave.
+ *
+ * As a service of the node it guards every Bitswap stream by itself; calls of your own go through
+ * {@link executeRequest}. Peers are known by their peer ids. Dispatches {@link BitswapProtectionEvents}.
+ */
+export class BitswapProtectionManager
+  extends TypedEventEmitter<BitswapProtectionEvents>
+  implements Startable
+{
+  readonly [Symbol.toStringTag] = 'bitswap-protection'
+  readonly [serviceCapabilities]: string[] = ['bitswap-protection']
+
+  readonly #registrar: Registrar
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #protection: Protection
+  readonly #links = new PeerLinks()
+  readonly #deadlines: Deadlines
+  readonly #judge: PeerJudge
+  readonly #gate: StreamGate
+  readonly #inbound: InboundObserver
+  readonly #dialGate: DialGate | undefined
+  readonly #metrics: ProtectionMetrics
+  #isStarted = false
+
+  /** @throws InvalidOptionError */
+  constructor(
+    components: BitswapProtectionComponents,
+    init: BitswapProtectionInit = {},
+    core: CoreComponents = {}
+  ) {
+    super()
+    const options = resolveOptions('bitswapProtection', defaultBitswapProtectionOptions, init, rules)
+    const { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials, ...protection } = options
+    this.#registrar = components.registrar
+    this.#log = components.logger.forComponent('bitswap-protection')
+    this.#clock = core.clock ?? systemClock
+    this.#protection = new Protection(
+      { ...protection, preset: 'bitswap' },
+      { onListenerError: error => this.#log.error('a listener failed - %e', error), ...core }
+    )
+    this.#protection.onEvent(event => this.#onEvent(event))
+    this.#metrics = new ProtectionMetrics(components.metrics, () => this.getOverallStatus())
+    this.#deadlines = new Deadlines(this.#clock)
+    this.#judge = new PeerJudge(this.#protection, this.#clock, this.#links, this.#deadlines, wantTimeoutMs, {
+      onSuspect: link => this.#onSuspect(link),
+      onCleared: link => this.#onCleared(link),
+      onWant: (result, elapsedMs) => this.#metrics.noteWant(result, elapsedMs)
+    })
+    const watch = new MessageWatch(this.#judge, () => this.mode === 'off', this.#log)
+    this.#gate = new StreamGate(
+      components,
+      this.#protection,
+      this.#clock,
+      this.#links,
+      this.#judge,
+      this.#deadlines,
+      { openWaitMs, openTimeoutMs },
+      {
+        onStream: (stream, link, pass) => watch.watch(stream, link, pass),
+        onOpened: elapsedMs => this.#metrics.noteOpen(elapsedMs),
+        onHeldBack: (link, { reason }) => {
+          this.#metrics.noteRejection(reason)
+          this.#owe(link)
+        }
+      },
+      this.#log
+    )
+    this.#inbound = new InboundObserver(components.registrar, (stream, { remotePeer }) => {
+      if (this.mode !== 'off') watch.watch(stream, this.#links.claim(remotePeer))
+    })
+    this.#dialGate = gateDials ? new DialGate(components.connectionGater, this.#protection) : undefined
+  }
+
+  /** Before anything of the node dials or is dialled. */
+  beforeStart(): void {
+    this.start()
+  }
+
+  start(): void {
+    if (this.#isStarted) return
+    this.#isStarted = true
+    this.#protection.resume()
+    this.#gate.start()
+    this.#inbound.start()
+    this.#dialGate?.start()
+  }
+
+  /** Leaves the node as it was. What is known of peers is kept. */
+  stop(): void {
+    if (!this.#isStarted) return
+    this.#isStarted = false
+    this.#dialGate?.stop()
+    this.#inbound.stop()
+    this.#gate.stop()
+    this.#judge.dismiss()
+    this.#links.clear()
+    this.#deadlines.clear()
+    this.#protection.pause()
+  }
+
+  /** Stops for good: calls are rejected with a {@link ProtectionClosedError}, and nothing is protected any more. */
+  close(): void {
+    this.stop()
+    this.#protection.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  get mode(): Mode {
+    return this.#protection.mode
+  }
+
+  /** @throws InvalidOptionError */
+  set mode(mode: Mode) {
+    this.#protection.mode = mode
+  }
+
+  /**
+   * Calls `fn` on behalf of a peer, if the peer may be called, and lets the end of it count. Bitswap streams to the
+   * peer that are opened meanwhile belong to the call, and count no further.
+   *
+   * @throws RejectedError when the peer may not be called; what `fn` throws; the signal's reason; CallTimeoutError;
+   * ProtectionClosedError; InvalidOptionError
+   */
+  async executeRequest<Value>(
+    peer: PeerId,
+    fn: ProtectedFunction<Value>,
+    options?: CallOptions
+  ): Promise<Value> {
+    const link = this.#links.claim(peer)
+    try {
+      return await this.#protection.executeRequest(
+        link.key,
+        async call => {
+          link.executing++
+          try {
+            return await fn(call)
+          } finally {
+            link.executing--
+          }
+        },
+        options
+      )
+    } finally {
+      this.#links.release(link)
+    }
+  }
+
+  /** What is known of a peer; `undefined` when there is no record of it. */
+  getPeerStatus(peer: PeerId): BitswapPeerStatus | undefined {
+    const status = this.#protection.getPeerStatus(peer.toString())
+    return status === undefined ? undefined : this.#withLink(status)
+  }
+
+  /** A peer's health; `undefined` when there is no record of it. */
+  getHealth(peer: PeerId): Health | undefined {
+    return this.#protection.getHealth(peer.toString())
+  }
+
+  /** What is known of all peers together. */
+  getOverallStatus(): OverallStatus {
+    return this.#protection.getOverallStatus()
+  }
+
+  /** Why a peer is treated as it is; `undefined` when there is no record of it. */
+  explain(peer: PeerId): Explanation | undefined {
+    return this.#protection.explain(peer.toString())
+  }
+
+  /** Keeps a peer from being called until {@link release}. @throws TableFullError */
+  isolate(peer: PeerId): void {
+    this.#protection.isolate(peer.toString())
+  }
+
+  /** Ends {@link isolate}: the peer is treated as it would be without it. */
+  release(peer: PeerId): void {
+    this.#protection.release(peer.toString())
+  }
+
+  /** The status of each peer there is a record of. */
+  *peers(): Generator<BitswapPeerStatus> {
+    for (const status of this.#protection.peers()) yield this.#withLink(status)
+  }
+
+  #withLink(status: PeerStatus): BitswapPeerStatus {
+    const link = this.#links.find(status.key)
+    return Object.freeze({
+      ...status,
+      isConnected: (link?.connections.size ?? 0) > 0,
+      openTimeMs: link?.openTime.meanMs ?? 0,
+      pendingWants: link?.wants.size ?? 0
+    })
+  }
+
+  #onEvent(event: ProtectionEvent): void {
+    const { type, key } = event
+    this.#log('%s %s', type, key)
+    this.#metrics.noteEvent(type)
+    const link = this.#links.find(key)
+    if (link !== undefined && this.#isStarted && isWayOut(type)) this.#announce(link)
+    if (this.listenerCount(type) === 0) return
+    const peer = link?.peer ?? readPeerId(key)
+    if (peer !== undefined) this.safeDispatchEvent(type, { detail: { ...event, peer } })
+  }
+
+  #onSuspect(link: PeerLink): void {
+    this.#log('%p is suspected not to respond', link.peer)
+    if (this.#isStarted) this.#gate.probe(link)
+  }
+
+  #onCleared(link: PeerLink): void {
+    this.#log('%p responds', link.peer)
+    if (link.isOwed && this.#isStarted) this.#announce(link)
+  }
+
+  /** Notes that the peer lacks a message, and has it announced when that may help. */
+  #owe(link: PeerLink): void {
+    link.isOwed = true
+    if (link.isSwept) return
+    link.isSwept = true
+    this.#deadlines.add(SWEEP_MS, () => {
+      link.isSwept = false
+      this.#sweep(link)
+    })
+  }
+
+  /** Lets what waits for a recovering peer earn its share. Who is OPEN or suspect has a way out of his own. */
+  #sweep(link: PeerLink): void {
+    if (!link.isOwed || link.connections.size === 0) return
+    const now = this.#clock.now()
+    const ramp = this.#protection.table.ramp(this.#protection.slot(link.key, now), now)
+    ramp?.earn()
+    if (this.#protection.canAdmit(link.key)) this.#announce(link)
+    else if (ramp !== undefined) this.#owe(link)
+  }
+
+  #announce(link: PeerLink): void {
+    if (!link.isOwed && link.protocol === undefined) return
+    this.#log.trace('announcing %p again', link.peer)
+    announce(this.#registrar, link).catch(error =>
+      this.#log.error('could not announce %p - %e', link.peer, error)
+    )
+  }
+}
+
+/** Whether a peer that was held back may be sent to again. */
+function isWayOut(type: ProtectionEvent['type']): boolean {
+  return type === 'circuit:half-open' || type === 'circuit:close' || type === 'release'
+}
+
+/** Records may be of keys that are no peer ids, such as the one shared when the table is full. */
+function readPeerId(key: string): PeerId | undefined {
+  try {
+    return peerIdFromString(key)
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Protects the Bitswap of a libp2p node: `createLibp2p({ services: { protection: bitswapProtection() } })`.
+ *
+ * @param core - time and chance, for tests
+ * @throws InvalidOptionError when the node is created
+ */
+export function bitswapProtection(
+  init?: BitswapProtectionInit,
+  core?: CoreComponents
+): (components: BitswapProtectionComponents) => BitswapProtectionManager {
+  return components => new BitswapProtectionManager(components, init, core)
+}

@@ -1,0 +1,100 @@
+import type { Clock } from '../core/index.ts'
+
+/** How exact deadlines are, in ms. While any is waited for, the time is looked at this often. */
+const TICK_MS = 25
+
+/** More than this between two looks, in ms, and the event loop was held up: by this process, not by a peer. */
+const STALL_MS = 3 * TICK_MS
+
+/** A moment waited for. */
+export interface Deadline {
+  /** Ends the waiting. To be called when what was waited for has come. */
+  cancel(): void
+}
+
+interface Waiting extends Deadline {
+  readonly atMs: number
+  readonly onReached: () => void
+}
+
+/**
+ * What peers are waited for, in time during which this process was awake.
+ *
+ * While the event loop is blocked, or the computer asleep, answers lie unread in the kernel; nobody can be blamed
+ * for those moments, so they do not count. One timer for all deadlines, and none while nothing is waited for.
+ */
+export class Deadlines {
+  readonly #clock: Clock
+  readonly #waiting = new Set<Waiting>()
+  #awakeMs = 0
+  #lookedAtMs = 0
+  /** No deadline is earlier; there may be none as early. */
+  #earliestMs = Infinity
+  #cancelTimer: (() => void) | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Time awake since an arbitrary start, in ms. It stands still while nothing is waited for. */
+  get awakeMs(): number {
+    if (this.#cancelTimer === undefined) return this.#awakeMs
+    return this.#awakeMs + Math.min(this.#clock.now() - this.#lookedAtMs, STALL_MS)
+  }
+
+  /** Deadlines waited for. */
+  get size(): number {
+    return this.#waiting.size
+  }
+
+  /** Has `onReached` called after `afterMs` awake, unless cancelled before. */
+  add(afterMs: number, onReached: () => void): Deadline {
+    if (this.#cancelTimer === undefined) {
+      this.#lookedAtMs = this.#clock.now()
+      this.#schedule()
+    }
+    const waiting: Waiting = {
+      atMs: this.awakeMs + afterMs,
+      onReached,
+      cancel: () => this.#waiting.delete(waiting)
+    }
+    this.#waiting.add(waiting)
+    this.#earliestMs = Math.min(this.#earliestMs, waiting.atMs)
+    return waiting
+  }
+
+  /** Forgets all deadlines and stops the timer. */
+  clear(): void {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+    this.#waiting.clear()
+    this.#earliestMs = Infinity
+  }
+
+  #schedule(): void {
+    this.#cancelTimer = this.#clock.schedule(() => this.#tick(), TICK_MS)
+  }
+
+  #tick(): void {
+    const now = this.#clock.now()
+    const elapsedMs = now - this.#lookedAtMs
+    this.#lookedAtMs = now
+    const wasStalled = elapsedMs > STALL_MS
+    this.#awakeMs += wasStalled ? TICK_MS : elapsedMs
+    this.#cancelTimer = undefined
+    if (this.#waiting.size > 0) this.#schedule()
+    // After a stall, what has come in meanwhile is read before anybody is judged.
+    if (!wasStalled && this.#awakeMs >= this.#earliestMs) this.#reach()
+  }
+
+  #reach(): void {
+    const reached: Waiting[] = []
+    this.#earliestMs = Infinity
+    for (const waiting of this.#waiting) {
+      if (waiting.atMs <= this.#awakeMs) reached.push(waiting)
+      else this.#earliestMs = Math.min(this.#earliestMs, waiting.atMs)
+    }
+    // One that is reached may cancel another.
+    for (const waiting of reached) if (this.#waiting.delete(waiting)) waiting.onReached()
+  }
+}

@@ -1,0 +1,98 @@
+import type { AbortOptions, Logger, Stream } from '@libp2p/interface'
+import { AbstractStream } from '@libp2p/utils'
+
+type Bytes = Parameters<AbstractStream['onData']>[0]
+type SendResult = ReturnType<AbstractStream['sendData']>
+
+/** Bytes kept for a stream that is still being opened; a writer that has more is asked to wait. */
+const MAX_KEPT_BYTES = 256 * 1024
+
+let created = 0
+
+/**
+ * A stream that can be written to, and closed, while the one it stands for is still being opened: so that nobody has
+ * to wait for a slow peer in order to send it a message. What was written goes out when the other is open; if it
+ * never is, this one is aborted.
+ */
+export class DeferredStream extends AbstractStream {
+  readonly #kept: Bytes[] = []
+  #keptBytes = 0
+  #target: Stream | undefined
+  #isWriteClosed = false
+  #isReadClosed = false
+
+  /** @param protocol - what will be spoken */
+  constructor(opening: Promise<Stream>, protocol: string, log: Logger) {
+    super({ id: `deferred-${++created}`, protocol, direction: 'outbound', log })
+    opening.then(
+      stream => this.#attach(stream),
+      error => this.#fail(error)
+    )
+  }
+
+  sendData(data: Bytes): SendResult {
+    const sentBytes = data.byteLength
+    if (this.#target !== undefined) return { sentBytes, canSendMore: this.#target.send(data) }
+    this.#kept.push(data)
+    this.#keptBytes += sentBytes
+    return { sentBytes, canSendMore: this.#keptBytes < MAX_KEPT_BYTES }
+  }
+
+  sendReset(error: Error): void {
+    this.#target?.abort(error)
+  }
+
+  async sendCloseWrite(options?: AbortOptions): Promise<void> {
+    this.#isWriteClosed = true
+    await this.#target?.close(options)
+  }
+
+  async sendCloseRead(options?: AbortOptions): Promise<void> {
+    this.#isReadClosed = true
+    await this.#target?.closeRead(options)
+  }
+
+  sendPause(): void {
+    this.#target?.pause()
+  }
+
+  sendResume(): void {
+    this.#target?.resume()
+  }
+
+  #attach(stream: Stream): void {
+    if (this.status === 'aborted') {
+      stream.abort(new Error('Aborted before it was open'))
+      return
+    }
+    this.#target = stream
+    try {
+      this.#forwardEvents(stream)
+      let canSendMore = true
+      for (const data of this.#kept.splice(0)) canSendMore = stream.send(data)
+      if (this.#isReadClosed) stream.closeRead().catch(error => stream.abort(error))
+      else if (this.readStatus === 'paused') stream.pause()
+      if (this.#isWriteClosed) stream.close().catch(error => stream.abort(error))
+      else if (canSendMore) this.onMuxerDrain()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #forwardEvents(stream: Stream): void {
+    stream.addEventListener('drain', () => this.onMuxerDrain())
+    stream.addEventListener('remoteCloseWrite', () => this.onRemoteCloseWrite())
+    stream.addEventListener('close', ({ error, local }) => {
+      if (error !== undefined && local === false) this.onRemoteReset()
+      else this.onTransportClosed(error)
+    })
+    // Nobody reads a stream whose reading end is closed; listening would only keep its bytes flowing.
+    if (!this.#isReadClosed) stream.addEventListener('message', ({ data }) => this.onData(data))
+  }
+
+  #fail(error: Error | unknown): void {
+    const reason = error instanceof Error ? error : new Error(String(error))
+    this.#target?.abort(reason)
+    this.abort(reason)
+  }
+}

@@ -1,0 +1,31 @@
+import type { ConnectionGater, PeerId } from '@libp2p/interface'
+import type { Protection } from '../core/index.ts'
+import { Override } from './override.ts'
+
+/**
+ * Keeps peers from being dialled, for any protocol, while their circuit is OPEN. The user's own gater is asked first.
+ */
+export class DialGate {
+  readonly #denyDialPeer: Override<DialGater, 'denyDialPeer'>
+
+  constructor(gater: ConnectionGater, protection: Protection) {
+    this.#denyDialPeer = new Override(gater as DialGater, 'denyDialPeer', original => async peer => {
+      if ((await original(peer)) === true) return true
+      return (
+        protection.mode === 'enforce' && protection.getPeerStatus(peer.toString())?.circuitState === 'OPEN'
+      )
+    })
+  }
+
+  start(): void {
+    this.#denyDialPeer.activate()
+  }
+
+  stop(): void {
+    this.#denyDialPeer.deactivate()
+  }
+}
+
+interface DialGater {
+  denyDialPeer(peer: PeerId): Promise<boolean> | boolean
+}

@@ -1,0 +1,286 @@
+import { varint } from 'multiformats'
+import { CID } from 'multiformats/cid'
+import { sha256 } from 'multiformats/hashes/sha2'
+import { type Clock, FAILURE, IGNORED, type Outcome, type Protection, SUCCESS } from '../core/index.ts'
+import { isAnswer, isPeersFault, isRefusal, isTimeout } from './blame.ts'
+import type { Deadlines } from './deadlines.ts'
+import type { WantlistEntry } from './message-reader.ts'
+import type { PeerLink, PeerLinks } from './peer-link.ts'
+import type { Want } from './want-ledger.ts'
+
+/** A want is answered within this many times the opening of a stream: one way, a stream back, and the block. */
+const OPENINGS_PER_ANSWER = 4
+
+/** Longest a want waits while its peer says nothing at all, in ms. */
+const MAX_SILENCE_MS = 10_000
+
+/** Longest a want waits for a peer that keeps sending other things, in ms. */
+const MAX_WAIT_MS = 30_000
+
+/** How the calls are followed whose time limit is kept here: longer than any of them, in ms. */
+const NO_LIMIT_MS = 60 * 60_000
+
+/** Code of sha2-256 in the multicodec table. */
+const SHA2_256 = 0x12
+
+/** What was learned of a want, for those who count it. */
+export type WantResult = 'answered' | 'unanswered' | 'ignored'
+
+/** Who is told of a verdict, and acts on it. */
+export interface JudgeHandlers {
+  /** A peer fell under suspicion, and somebody has to find out. */
+  onSuspect(link: PeerLink): void
+  /** It may be sent to again. */
+  onCleared(link: PeerLink): void
+  onWant(result: WantResult, elapsedMs: number): void
+}
+
+/**
+ * Turns what is seen of peers into what the core is told of them.
+ *
+ * There are two kinds of evidence. That a stream opened is a sign of life, and tells how quick the peer is; a want
+ * settles a call, by its answer or by its deadline. Nobody is judged while no peer at all responds: then the fault
+ * is more likely here.
+ */
+export class PeerJudge {
+  readonly #protection: Protection
+  readonly #clock: Clock
+  readonly #links: PeerLinks
+  readonly #deadlines: Deadlines
+  readonly #wantTimeoutMs: number
+  readonly #handlers: JudgeHandlers
+  /** When any peer last gave a sign of life, in ms awake. */
+  #lastLifeMs = -1
+  /** When each peer last sent something, in ms awake. */
+  readonly #lastHeard = new WeakMap<PeerLink, number>()
+
+  constructor(
+    protection: Protection,
+    clock: Clock,
+    links: PeerLinks,
+    deadlines: Deadlines,
+    wantTimeoutMs: number,
+    handlers: JudgeHandlers
+  ) {
+    this.#protection = protection
+    this.#clock = clock
+    this.#links = links
+    this.#deadlines = deadlines
+    this.#wantTimeoutMs = wantTimeoutMs
+    this.#handlers = handlers
+  }
+
+  /** Whether what the peer sends is looked at closely: each block is then hashed to see which want it answers. */
+  isDistrusted({ key }: PeerLink): boolean {
+    return !this.#protection.isSteady(key) || (this.#protection.getHealth(key)?.consecutiveErrors ?? 0) > 0
+  }
+
+  /** A Bitswap stream to the peer was opened, in `elapsedMs` awake. */
+  opened(link: PeerLink, elapsedMs: number): void {
+    link.openTime.sample(elapsedMs)
+    this.#noteLife()
+    this.#clear(link)
+  }
+
+  /** Something else than Bitswap took this long: a first idea of how quick the peer is. */
+  seedOpenTime(link: PeerLink, elapsedMs: number): void {
+    if (!link.openTime.isKnown) link.openTime.sample(elapsedMs)
+  }
+
+  /** A stream is not open although it should be. */
+  openIsLate(link: PeerLink): void {
+    if (this.#protection.suspect(link.key)) this.#handlers.onSuspect(link)
+  }
+
+  /**
+   * A stream could not be opened.
+   *
+   * @param sinceMs - when that began, in ms awake
+   * @returns how the call it was opened for is settled
+   */
+  openFailed(link: PeerLink, error: unknown, sinceMs: number): Outcome {
+    if (isAnswer(error)) this.#noteLife()
+    const isCertain = isAnswer(error) || isRefusal(error) || this.#lastLifeMs > sinceMs
+    const isBlamed = isPeersFault(error) && isCertain
+    if (this.#protection.isSuspect(link.key)) this.#concludeSuspicion(link, error, isBlamed)
+    return isBlamed ? 'failure' : 'ignored'
+  }
+
+  #concludeSuspicion(link: PeerLink, error: unknown, isBlamed: boolean): void {
+    if (isAnswer(error)) this.#clear(link)
+    else if (isBlamed) this.#protection.trip(link.key)
+    else if (link.detached > 0) return
+    // Nobody answers, so it may be our fault: as long as the connection stands it will show.
+    else if (isTimeout(error) && link.connections.size > 0) this.#handlers.onSuspect(link)
+    else this.#clear(link)
+  }
+
+  /** The peer is asked for a block. */
+  asked(link: PeerLink, stream: object, cid: Uint8Array, entry: WantlistEntry): void {
+    const multihash = readMultihash(cid)
+    if (multihash === undefined) return
+    if (entry.cancel) {
+      link.wants.take(multihash)?.settle(IGNORED)
+      return
+    }
+    const isFirst = link.wants.remember(multihash)
+    if (link.wants.isFull || link.wants.has(multihash)) return
+    link.wants.add(multihash, this.#follow(link, stream, multihash, isFirst && entry.sendDontHave))
+  }
+
+  #follow(link: PeerLink, stream: object, multihash: string, mustAnswer: boolean): Want {
+    const now = this.#clock.now()
+    const { table } = this.#protection
+    const slot = this.#protection.slot(link.key, now)
+    const token = table.follow(slot, now, NO_LIMIT_MS)
+    const want: Want = {
+      askedAtMs: this.#deadlines.awakeMs,
+      mustAnswer,
+      stream,
+      settle: outcome => table.settle(slot, token, outcome, this.#clock.now()),
+      stopWaiting: () => {}
+    }
+    this.#await(link, multihash, want, this.#silenceLimitMs(link))
+    return want
+  }
+
+  #await(link: PeerLink, multihash: string, want: Want, afterMs: number): void {
+    const deadline = this.#deadlines.add(afterMs, () => this.#overdue(link, multihash, want))
+    want.stopWaiting = () => deadline.cancel()
+  }
+
+  #silenceLimitMs(link: PeerLink): number {
+    const usual = Math.max(link.answerTime.usualMs, OPENINGS_PER_ANSWER * link.openTime.meanMs)
+    return Math.min(Math.max(usual, this.#wantTimeoutMs), Math.max(MAX_SILENCE_MS, this.#wantTimeoutMs))
+  }
+
+  #overdue(link: PeerLink, multihash: string, want: Want): void {
+    const now = this.#deadlines.awakeMs
+    const quietMs = now - (this.#lastHeard.get(link) ?? -Infinity)
+    const limitMs = this.#silenceLimitMs(link)
+    // Busy with other blocks: their turn comes first.
+    if (quietMs < limitMs && now - want.askedAtMs < MAX_WAIT_MS) {
+      this.#await(link, multihash, want, limitMs - quietMs)
+      return
+    }
+    link.wants.take(multihash)
+    const isBlamed = want.mustAnswer && this.#lastLifeMs > want.askedAtMs
+    want.settle(isBlamed ? FAILURE : IGNORED)
+    this.#handlers.onWant(isBlamed ? 'unanswered' : 'ignored', now - want.askedAtMs)
+  }
+
+  /** The peer sent bytes of Bitswap. */
+  heard(link: PeerLink): void {
+    this.#noteLife()
+    this.#lastHeard.set(link, this.#deadlines.awakeMs)
+  }
+
+  /** The peer said whether it has a block. */
+  toldPresence(link: PeerLink, cid: Uint8Array): void {
+    const multihash = readMultihash(cid)
+    if (multihash !== undefined) this.#answered(link, link.wants.take(multihash))
+  }
+
+  /**
+   * The peer sent a block. Which want that answers only its hash can tell; of a peer that is trusted it is taken for
+   * the one waited for longest, as whoever asked for it hashes it anyway.
+   *
+   * @param data - given for a peer that is distrusted
+   */
+  async sentBlock(link: PeerLink, prefix: Uint8Array, data: Uint8Array | undefined): Promise<void> {
+    if (data === undefined || !isSha256(prefix)) {
+      this.#answered(link, link.wants.takeOldest())
+      return
+    }
+    const { bytes } = await sha256.digest(data)
+    this.#answered(link, link.wants.take(textOf(bytes)))
+  }
+
+  #answered(link: PeerLink, want: Want | undefined): void {
+    if (want === undefined) return
+    const elapsedMs = this.#deadlines.awakeMs - want.askedAtMs
+    link.answerTime.sample(elapsedMs)
+    want.settle(SUCCESS)
+    this.#handlers.onWant('answered', elapsedMs)
+  }
+
+  /** The peer reset a stream: one failure, however many wants went out on it. */
+  wasReset(link: PeerLink, stream: object): void {
+    this.#noteLife()
+    this.#failOnce(link.wants.takeAll(stream))
+  }
+
+  /**
+   * A connection to the peer is gone.
+   *
+   * @param error - what broke it; `undefined` if it was closed
+   */
+  lost(link: PeerLink, error: unknown): void {
+    if (link.connections.size > 0) return
+    const open = link.wants.takeAll()
+    link.wants.forget()
+    link.peerWants = 0
+    if (!isPeersFault(error)) {
+      for (const want of open) want.settle(IGNORED)
+      if (link.detached === 0) this.#clear(link)
+      return
+    }
+    this.#failOnce(open)
+    // Lost while it was expected to answer: has it gone for good?
+    if (open.length > 0) this.#protection.suspect(link.key)
+    if (this.#protection.isSuspect(link.key)) this.#handlers.onSuspect(link)
+  }
+
+  /** Ends everything that is waited for, to nobody's harm. */
+  dismiss(): void {
+    for (const link of this.#links.values()) {
+      for (const want of link.wants.takeAll()) want.settle(IGNORED)
+      this.#clear(link)
+    }
+  }
+
+  #failOnce(wants: readonly Want[]): void {
+    const [first, ...others] = wants
+    for (const want of others) want.settle(IGNORED)
+    first?.settle(FAILURE)
+  }
+
+  #noteLife(): void {
+    this.#lastLifeMs = this.#deadlines.awakeMs
+  }
+
+  #clear(link: PeerLink): void {
+    if (this.#protection.clearSuspicion(link.key)) this.#handlers.onCleared(link)
+  }
+}
+
+/** The multihash of a CID as text; `undefined` if it is none. */
+function readMultihash(cid: Uint8Array): string | undefined {
+  try {
+    return textOf(CID.decode(cid).multihash.bytes)
+  } catch {
+    return undefined
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes)
+}
+
+/** Whether the CIDs a block's prefix (version, codec, hash function, length) stands for are of sha2-256. */
+function isSha256(prefix: Uint8Array): boolean {
+  // Bitswap 1.0.0 has none: its CIDs are all of version 0.
+  if (prefix.length === 0) return true
+  try {
+    let at = 0
+    let value = 0
+    for (let field = 0; field < 3; field++) {
+      const [decoded, length] = varint.decode(prefix, at)
+      value = decoded
+      at += length
+    }
+    return value === SHA2_256
+  } catch {
+    return false
+  }
+}

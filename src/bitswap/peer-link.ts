@@ -1,0 +1,86 @@
+import type { Connection, PeerId } from '@libp2p/interface'
+import { ResponseTime } from './response-time.ts'
+import { WantLedger } from './want-ledger.ts'
+
+/** What is known of a peer while there is something to know: a connection, a call, or a search for it. */
+export interface PeerLink {
+  readonly peer: PeerId
+  /** The peer id as text: the key of its record. */
+  readonly key: string
+  /** Those that stand, oldest first. */
+  readonly connections: Set<Connection>
+  /** How long Bitswap streams to it take to open. */
+  readonly openTime: ResponseTime
+  /** How long it takes from a want to its answer. */
+  readonly answerTime: ResponseTime
+  readonly wants: WantLedger
+  /** The version of Bitswap it was last found to speak. */
+  protocol: string | undefined
+  /** Streams that are being opened. */
+  opening: number
+  /** Of these, the ones that go on whatever becomes of whoever asked for them: one is enough of a probe. */
+  detached: number
+  /** Calls of `executeRequest` under way: the streams opened meanwhile belong to them. */
+  executing: number
+  /** Wants of the peer that we have not answered. */
+  peerWants: number
+  /** Whether something meant for the peer was held back or lost, so that it should be announced again. */
+  isOwed: boolean
+  /** Whether the next look at its ramp is planned already. */
+  isSwept: boolean
+}
+
+/** All links there are, by peer. */
+export class PeerLinks {
+  readonly #links = new Map<string, PeerLink>()
+
+  get size(): number {
+    return this.#links.size
+  }
+
+  find(key: string): PeerLink | undefined {
+    return this.#links.get(key)
+  }
+
+  /** The link to a peer, made if there is none. */
+  claim(peer: PeerId): PeerLink {
+    const key = peer.toString()
+    const found = this.#links.get(key)
+    if (found !== undefined) return found
+    const link = newLink(peer, key)
+    this.#links.set(key, link)
+    return link
+  }
+
+  /** Forgets a link nobody has a use for any more. */
+  release(link: PeerLink): void {
+    if (link.connections.size > 0 || link.opening > 0 || link.executing > 0) return
+    this.#links.delete(link.key)
+  }
+
+  values(): Iterable<PeerLink> {
+    return this.#links.values()
+  }
+
+  clear(): void {
+    this.#links.clear()
+  }
+}
+
+function newLink(peer: PeerId, key: string): PeerLink {
+  return {
+    peer,
+    key,
+    connections: new Set(),
+    openTime: new ResponseTime(),
+    answerTime: new ResponseTime(),
+    wants: new WantLedger(),
+    protocol: undefined,
+    opening: 0,
+    detached: 0,
+    executing: 0,
+    peerWants: 0,
+    isOwed: false,
+    isSwept: false
+  }
+}

@@ -1,0 +1,426 @@
+import {
+  AbortError,
+  type Connection,
+  type IdentifyResult,
+  isPeerId,
+  type Libp2pEvents,
+  type Logger,
+  type NewStreamOptions,
+  type PeerId,
+  type Stream,
+  type StreamCloseEvent,
+  TimeoutError,
+  type TypedEventTarget
+} from '@libp2p/interface'
+import type { ConnectionManager, OpenConnectionOptions } from '@libp2p/interface-internal'
+import { peerIdFromString } from '@libp2p/peer-id'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { rejectionError } from '../core/errors.ts'
+import { type Clock, type Outcome, type Protection, RejectedError } from '../core/index.ts'
+import type { Deadlines } from './deadlines.ts'
+import { DeferredStream } from './deferred-stream.ts'
+import { Override } from './override.ts'
+import type { PeerJudge } from './peer-judge.ts'
+import type { PeerLink, PeerLinks } from './peer-link.ts'
+import { BITSWAP, isBitswap, PING } from './protocols.ts'
+
+type OpenStream = ConnectionManager['openStream']
+type OpenOptions = OpenConnectionOptions & NewStreamOptions
+type NewStream = Connection['newStream']
+type Options = NewStreamOptions & { [PASS]?: Pass; message?: unknown }
+
+/** A peer is not taken for late earlier than this, in ms: scheduling and garbage collection alone take a while. */
+const MIN_LATE_MS = 100
+
+/** Nobody waits for streams to peers that usually take longer than this to open one, in ms. */
+const SLOW_OPEN_MS = 50
+
+/** The first guess of how quick a peer is, in ms, is no worse than this: the node itself may have been busy. */
+const MAX_SEED_MS = 2_000
+
+/** Streams that may be being opened to one peer at once. */
+const MAX_OPENING = 32
+
+/** How admitted calls are followed until they are settled: longer than any of them, in ms. */
+const NO_LIMIT_MS = 60 * 60_000
+
+/** Where a pass travels from the one wrapper to the other. */
+const PASS = Symbol('bitswap-protection.pass')
+
+/**
+ * What a stream was let through as: a CALL of its own, part of an `executeRequest` under way (RIDE), or only to answer
+ * the peer (ANSWER).
+ */
+export interface Pass {
+  readonly kind: 'CALL' | 'RIDE' | 'ANSWER'
+  /** Why nothing but answers may be sent. */
+  readonly refusal: RejectedError | undefined
+  settle(outcome: Outcome): void
+  isUsed: boolean
+}
+
+/** What the gate needs of the node. */
+export interface GateComponents {
+  readonly connectionManager: ConnectionManager
+  readonly events: TypedEventTarget<Libp2pEvents>
+}
+
+/** Limits of opening streams. */
+export interface OpenLimits {
+  readonly openWaitMs: number
+  readonly openTimeoutMs: number
+}
+
+/** Who is told what happens at the gate. */
+export interface GateHandlers {
+  /** A stream is open: whoever wants to see what goes over it must look from now on. */
+  onStream(stream: Stream, link: PeerLink, pass: Pass): void
+  /** Something meant for the peer was held back. */
+  onHeldBack(link: PeerLink, rejection: RejectedError): void
+  onOpened(elapsedMs: number): void
+}
+
+/**
+ * Decides whether a Bitswap stream to a peer is opened, and sees to it that nobody waits for one that is slow to come.
+ *
+ * It stands in for `connectionManager.openStream`, so that a peer that is held back is not dialled either, and for
+ * `newStream` of each connection, where all ways to a stream meet. Other protocols pass unseen.
+ */
+export class StreamGate {
+  readonly #components: GateComponents
+  readonly #protection: Protection
+  readonly #clock: Clock
+  readonly #links: PeerLinks
+  readonly #judge: PeerJudge
+  readonly #deadlines: Deadlines
+  readonly #limits: OpenLimits
+  readonly #handlers: GateHandlers
+  readonly #log: Logger
+  readonly #openStream: Override<ConnectionManager, 'openStream'>
+  #openStreamUnguarded: OpenStream | undefined
+  readonly #connections = new Map<Connection, GuardedConnection>()
+
+  constructor(
+    components: GateComponents,
+    protection: Protection,
+    clock: Clock,
+    links: PeerLinks,
+    judge: PeerJudge,
+    deadlines: Deadlines,
+    limits: OpenLimits,
+    handlers: GateHandlers,
+    log: Logger
+  ) {
+    this.#components = components
+    this.#protection = protection
+    this.#clock = clock
+    this.#links = links
+    this.#judge = judge
+    this.#deadlines = deadlines
+    this.#limits = limits
+    this.#handlers = handlers
+    this.#log = log
+    this.#openStream = new Override(components.connectionManager, 'openStream', original => {
+      this.#openStreamUnguarded = original
+      return (peer, protocols, options) =>
+        this.#openByPeer(original, peer, protocols, options as Options | undefined)
+    })
+  }
+
+  start(): void {
+    const { events, connectionManager } = this.#components
+    this.#openStream.activate()
+    events.addEventListener('connection:open', this.#onConnection)
+    events.addEventListener('peer:identify', this.#onIdentify)
+    for (const connection of connectionManager.getConnections()) this.#guard(connection)
+  }
+
+  stop(): void {
+    const { events } = this.#components
+    events.removeEventListener('connection:open', this.#onConnection)
+    events.removeEventListener('peer:identify', this.#onIdentify)
+    for (const connection of [...this.#connections.keys()]) this.#release(connection)
+    this.#openStream.deactivate()
+  }
+
+  readonly #onConnection = ({ detail }: CustomEvent<Connection>): void => this.#guard(detail)
+
+  /** Identify has opened a stream and had its answer by now, which is about two ways there and back. */
+  readonly #onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void => {
+    const guarded = this.#connections.get(detail.connection)
+    if (guarded === undefined || guarded.link.openTime.isKnown) return
+    const elapsedMs = this.#clock.now() - guarded.openedAtMs
+    this.#judge.seedOpenTime(guarded.link, Math.min(elapsedMs / 2, MAX_SEED_MS))
+  }
+
+  #guard(connection: Connection): void {
+    if (this.#connections.has(connection) || connection.status !== 'open') return
+    const link = this.#links.claim(connection.remotePeer)
+    let unguarded: NewStream | undefined
+    const newStream = new Override(connection, 'newStream', original => {
+      unguarded = original
+      return (protocols, options) => this.#openOn(link, original, protocols, options)
+    })
+    newStream.activate()
+    const onClose = ({ error }: StreamCloseEvent): void => {
+      this.#release(connection)
+      this.#judge.lost(link, error)
+      this.#links.release(link)
+    }
+    connection.addEventListener('close', onClose)
+    link.connections.add(connection)
+    this.#connections.set(connection, {
+      link,
+      openedAtMs: this.#clock.now(),
+      newStream: unguarded!,
+      release: () => {
+        newStream.deactivate()
+        connection.removeEventListener('close', onClose)
+      }
+    })
+  }
+
+  #release(connection: Connection): void {
+    const guarded = this.#connections.get(connection)
+    if (guarded === undefined) return
+    this.#connections.delete(connection)
+    guarded.link.connections.delete(connection)
+    guarded.release()
+  }
+
+  /** Stands in for `connectionManager.openStream`. */
+  async #openByPeer(
+    original: OpenStream,
+    target: PeerId | Multiaddr | Multiaddr[],
+    protocols: string | string[],
+    options: Options = {}
+  ): Promise<Stream> {
+    const peer = readPeerId(target)
+    const isOurs = isBitswap([protocols].flat()) && this.#protection.mode !== 'off'
+    // To a connected peer, `newStream` decides.
+    if (peer === undefined || !isOurs || this.#isConnected(peer))
+      return original(target, protocols, options as OpenOptions)
+    const link = this.#links.claim(peer)
+    const pass = this.#admit(link, options)
+    const dialling = this.#deadlines.add(NO_LIMIT_MS, () => {})
+    const sinceMs = this.#deadlines.awakeMs
+    try {
+      return await original(target, protocols, { ...options, [PASS]: pass } as OpenOptions)
+    } catch (error) {
+      // Once it got to the stream, that has been judged.
+      if (!pass.isUsed && options.signal?.aborted !== true)
+        pass.settle(this.#judge.openFailed(link, error, sinceMs))
+      throw error
+    } finally {
+      dialling.cancel()
+      if (!pass.isUsed) pass.settle('ignored')
+      this.#links.release(link)
+    }
+  }
+
+  #isConnected(peer: PeerId): boolean {
+    return (this.#links.find(peer.toString())?.connections.size ?? 0) > 0
+  }
+
+  /** Stands in for `newStream` of a connection. */
+  async #openOn(
+    link: PeerLink,
+    original: NewStream,
+    protocols: string | string[],
+    options: Options = {}
+  ): Promise<Stream> {
+    const names = [protocols].flat()
+    if (!isBitswap(names) || this.#protection.mode === 'off') return original(protocols, options)
+    const { [PASS]: given, ...rest } = options
+    const pass = given ?? this.#admit(link, options)
+    pass.isUsed = true
+    // Whoever opened it with a time limit of his own, or to be useful to the peer, waits himself.
+    if (pass.kind !== 'CALL' || this.#protection.mode === 'observe')
+      return this.#open(link, original, names, rest, pass)
+    const waitMs = this.#waitMs(link)
+    const opening = this.#openDetached(link, original, names, rest, pass)
+    const protocol = names.length === 1 ? names[0] : names.find(name => name === link.protocol)
+    return this.#waitFor(link, opening, protocol, waitMs, rest.signal ?? undefined)
+  }
+
+  /** @throws RejectedError */
+  #admit(link: PeerLink, options: Options): Pass {
+    if (link.executing > 0) return uncountedPass('RIDE')
+    if (isAnswer(options.message)) return uncountedPass('ANSWER')
+    try {
+      if (link.opening >= MAX_OPENING) throw localRejection(link, 'IN_FLIGHT_FULL')
+      const permit = this.#protection.admit(link.key, { timeoutMs: NO_LIMIT_MS })
+      return { ...uncountedPass('CALL'), settle: outcome => permit.settle(outcome) }
+    } catch (error) {
+      // What will be sent is not known yet. If the peer waits for answers, let it be that.
+      if (error instanceof RejectedError && link.peerWants > 0 && options.message === undefined)
+        return uncountedPass('ANSWER', error)
+      if (error instanceof RejectedError) this.#handlers.onHeldBack(link, error)
+      throw error
+    }
+  }
+
+  /** Opens a stream that goes on until it is open or out of time, whatever becomes of whoever asked for it. */
+  #openDetached(
+    link: PeerLink,
+    newStream: NewStream,
+    protocols: string[],
+    options: Options,
+    pass: Pass
+  ): Promise<Stream> {
+    const { openTimeoutMs } = this.#limits
+    const limit = new AbortController()
+    const tooLate = this.#deadlines.add(openTimeoutMs, () =>
+      limit.abort(new TimeoutError(`No stream to ${link.key} within ${openTimeoutMs} ms`))
+    )
+    link.detached++
+    const isOver = (): void => {
+      tooLate.cancel()
+      link.detached--
+    }
+    return this.#open(link, newStream, protocols, { ...options, signal: limit.signal }, pass, isOver)
+  }
+
+  /** Opens a stream, and sees what that tells of the peer. */
+  #open(
+    link: PeerLink,
+    newStream: NewStream,
+    protocols: string[],
+    options: Options,
+    pass: Pass,
+    isOver?: () => void
+  ): Promise<Stream> {
+    const late = this.#deadlines.add(this.#lateAfterMs(link), () => this.#judge.openIsLate(link))
+    const sinceMs = this.#deadlines.awakeMs
+    link.opening++
+    const done = (): void => {
+      late.cancel()
+      link.opening--
+      isOver?.()
+    }
+    return newStream(protocols, options).then(
+      stream => {
+        const elapsedMs = this.#deadlines.awakeMs - sinceMs
+        done()
+        if (isBitswap([stream.protocol])) link.protocol = stream.protocol
+        this.#judge.opened(link, elapsedMs)
+        this.#handlers.onOpened(elapsedMs)
+        this.#handlers.onStream(stream, link, pass)
+        this.#links.release(link)
+        return stream
+      },
+      error => {
+        done()
+        // By whoever asked for it. One that is detached ends only by its own limit.
+        const wasGivenUp = isOver === undefined && options.signal?.aborted === true
+        pass.settle(wasGivenUp ? 'ignored' : this.#judge.openFailed(link, error, sinceMs))
+        // Perhaps a message was lost with it.
+        if (pass.kind === 'CALL') link.isOwed = true
+        this.#links.release(link)
+        throw error
+      }
+    )
+  }
+
+  /** The stream, or after `waitMs` one that stands for it. */
+  #waitFor(
+    link: PeerLink,
+    opening: Promise<Stream>,
+    protocol: string | undefined,
+    waitMs: number,
+    signal: AbortSignal | undefined
+  ): Promise<Stream> {
+    const standIn = (): Stream => new DeferredStream(opening, protocol!, this.#log)
+    if (waitMs === 0 && protocol !== undefined) return Promise.resolve(standIn())
+    return new Promise((resolve, reject) => {
+      const giveUp = (reason: unknown): void => {
+        reject(reason)
+        opening.then(discard, () => {})
+      }
+      const onAbort = (): void => giveUp(signal?.reason)
+      const waiting = this.#deadlines.add(waitMs === 0 ? this.#lateAfterMs(link) : waitMs, () => {
+        signal?.removeEventListener('abort', onAbort)
+        if (protocol === undefined) giveUp(localRejection(link, 'SUSPECT'))
+        else resolve(standIn())
+      })
+      const settled = (): void => {
+        waiting.cancel()
+        signal?.removeEventListener('abort', onAbort)
+      }
+      if (signal?.aborted) onAbort()
+      else signal?.addEventListener('abort', onAbort, { once: true })
+      opening.finally(settled).then(resolve, reject)
+    })
+  }
+
+  /** How long a caller waits for a stream, in ms: not at all if that has shown to be long, or the peer to be bad. */
+  #waitMs(link: PeerLink): number {
+    if (!this.#protection.isSteady(link.key) || link.openTime.meanMs > SLOW_OPEN_MS) return 0
+    return Math.min(this.#lateAfterMs(link), this.#limits.openWaitMs)
+  }
+
+  /** After how long, in ms, a stream that is not open yet speaks against the peer. */
+  #lateAfterMs({ openTime }: PeerLink): number {
+    if (!openTime.isKnown) return this.#limits.openWaitMs
+    return Math.min(Math.max(openTime.usualMs, MIN_LATE_MS), this.#limits.openTimeoutMs)
+  }
+
+  /** Finds out whether a suspect responds, if that is not under way: opens a stream, dialling it first if need be. */
+  probe(link: PeerLink): void {
+    if (link.detached > 0) return
+    const [connection] = link.connections
+    const guarded = connection && this.#connections.get(connection)
+    const newStream: NewStream =
+      guarded?.newStream ??
+      ((protocols, options) => this.#openStreamUnguarded!(link.peer, protocols, options as OpenOptions))
+    const protocols = [link.protocol ?? BITSWAP, PING]
+    this.#log.trace('probing %p', link.peer)
+    const pass = uncountedPass('ANSWER')
+    this.#openDetached(link, newStream, protocols, { runOnLimitedConnection: true }, pass).then(
+      discard,
+      error => this.#log.trace('probe of %p failed - %e', link.peer, error)
+    )
+  }
+}
+
+interface GuardedConnection {
+  readonly link: PeerLink
+  readonly openedAtMs: number
+  /** As it was. */
+  readonly newStream: NewStream
+  readonly release: () => void
+}
+
+/** The error for what is not done for a reason that lies here. */
+function localRejection({ key }: PeerLink, reason: 'IN_FLIGHT_FULL' | 'SUSPECT'): RejectedError {
+  return rejectionError({ key, reason, state: 'CLOSED', retryAfterMs: 0 })
+}
+
+function uncountedPass(kind: Pass['kind'], refusal?: RejectedError): Pass {
+  return { kind, refusal, settle: () => {}, isUsed: false }
+}
+
+/** Nobody wants it any more. */
+function discard(stream: Stream): void {
+  stream.abort(new AbortError('The stream was not needed any more'))
+}
+
+/**
+ * Whether a message holds nothing but what the peer asked for. Helia hands the message it is about to send along with
+ * the options for the stream.
+ */
+function isAnswer(message: unknown): boolean {
+  const { wantlist, blocks, blockPresences } = Object(message) as Record<string, unknown>
+  return sizeOf(wantlist) === 0 && sizeOf(blocks) + sizeOf(blockPresences) > 0
+}
+
+function sizeOf(collection: unknown): number {
+  return collection instanceof Map ? collection.size : Number.NaN
+}
+
+function readPeerId(target: PeerId | Multiaddr | Multiaddr[]): PeerId | undefined {
+  if (isPeerId(target)) return target
+  const [address] = [target].flat()
+  const id = address?.getComponents().findLast(({ name }) => name === 'p2p')?.value
+  return id === undefined ? undefined : peerIdFromString(id)
+}

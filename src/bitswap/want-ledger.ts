@@ -1,0 +1,92 @@
+/** Wants that are waited for at once with one peer. More than any Bitswap sends; beyond it wants are not followed. */
+const MAX_OUTSTANDING = 1024
+
+/** Hashes of wants that are remembered of one connected peer. */
+const MAX_REMEMBERED = 4096
+
+/** A block asked for, and not answered yet. */
+export interface Want {
+  /** When it was asked, in ms awake. */
+  readonly askedAtMs: number
+  /** Whether silence can be held against the peer. */
+  readonly mustAnswer: boolean
+  /** The stream it went out on. */
+  readonly stream: object
+  /** How it is settled. */
+  readonly settle: (outcome: number) => void
+  /** To be called when it is waited for no longer. */
+  stopWaiting: () => void
+}
+
+/** What was asked of one peer for as long as it is connected: Bitswap's ledgers last as long. */
+export class WantLedger {
+  readonly #outstanding = new Map<string, Want>()
+  /** Of what was asked at any time. Two hashes that fall together only mean that one silence is forgiven. */
+  readonly #asked = new Set<number>()
+
+  get size(): number {
+    return this.#outstanding.size
+  }
+
+  get isFull(): boolean {
+    return this.#outstanding.size >= MAX_OUTSTANDING
+  }
+
+  /** Whether the answer to this want is still waited for. */
+  has(multihash: string): boolean {
+    return this.#outstanding.has(multihash)
+  }
+
+  /**
+   * Notes that a block is asked for.
+   *
+   * @returns whether it was the first time: peers may leave a repeated want unanswered (Helia does)
+   */
+  remember(multihash: string): boolean {
+    const hash = hashOf(multihash)
+    if (this.#asked.has(hash)) return false
+    if (this.#asked.size >= MAX_REMEMBERED) this.#asked.delete(this.#asked.values().next().value!)
+    this.#asked.add(hash)
+    return true
+  }
+
+  add(multihash: string, want: Want): void {
+    this.#outstanding.set(multihash, want)
+  }
+
+  /** Takes away the want for a block; `undefined` if none is waited for. */
+  take(multihash: string): Want | undefined {
+    const want = this.#outstanding.get(multihash)
+    if (want === undefined) return undefined
+    this.#outstanding.delete(multihash)
+    want.stopWaiting()
+    return want
+  }
+
+  /** Takes away the want waited for longest. */
+  takeOldest(): Want | undefined {
+    const [oldest] = this.#outstanding.keys()
+    return oldest === undefined ? undefined : this.take(oldest)
+  }
+
+  /** Takes away the wants that went out on a stream, or all. */
+  takeAll(stream?: object): Want[] {
+    const taken: Want[] = []
+    for (const [multihash, want] of this.#outstanding) {
+      if (stream === undefined || want.stream === stream) taken.push(this.take(multihash)!)
+    }
+    return taken
+  }
+
+  /** Forgets what was asked: the peer has, too. */
+  forget(): void {
+    this.#asked.clear()
+  }
+}
+
+/** FNV-1a, 32 bits (draft-eastlake-fnv): a number takes a tenth of the memory of the text. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
+  return hash
+}
