@@ -1,1 +1,2 @@
+export * from './bitswap/index.ts'
 export * from './core/index.ts'

@@ -32,25 +32,36 @@ async function modulesLoadedBy(specifier: string): Promise<string[]> {
 }
 
 /** The core, and the one package it uses with what that brings along. */
-const expected =
+const expectedOfCore =
   /\/src\/(index|core\/[\w-]+)\.ts$|\/node_modules\/(hdr-histogram-js|base64-js|pako|@assemblyscript\/loader)\/|^node:zlib$/
 
 test('tests run on the Node that is pinned', () => {
   expect(process.versions.node).toMatch(/^24\./)
 })
 
-test.each(['bitswap-protection', 'bitswap-protection/core'])(
-  '%s loads the core, and neither sockets nor servers nor anything else',
+/** What only the command, the relay half or a server needs. `node:net` is for libp2p's handling of addresses. */
+const unexpectedOfService =
+  /^node:(tls|https?|http2|dgram|child_process|fs|fs\/promises)$|\/node_modules\/(helia|@helia|libp2p|prom-client|fastify)\/|\/src\/(cli|relay|management|telemetry)\//
+
+test('the core loads neither sockets nor servers nor anything else', async () => {
+  const loaded = await modulesLoadedBy('bitswap-protection/core')
+  expect(loaded).toContainEqual(expect.stringMatching(/\/src\/core\/protection\.ts$/))
+  expect(loaded).toContainEqual(expect.stringMatching(/\/node_modules\/hdr-histogram-js\//))
+  expect(loaded.filter(url => !expectedOfCore.test(url))).toEqual([])
+})
+
+test.each(['bitswap-protection', 'bitswap-protection/bitswap'])(
+  '%s loads neither a node nor servers',
   async specifier => {
     const loaded = await modulesLoadedBy(specifier)
-    expect(loaded).toContainEqual(expect.stringMatching(/\/src\/core\/protection\.ts$/))
-    expect(loaded).toContainEqual(expect.stringMatching(/\/node_modules\/hdr-histogram-js\//))
-    expect(loaded.filter(url => !expected.test(url))).toEqual([])
+    expect(loaded).toContainEqual(expect.stringMatching(/\/src\/bitswap\/bitswap-protection\.ts$/))
+    expect(loaded.filter(url => unexpectedOfService.test(url))).toEqual([])
   }
 )
 
 test.each(['node:tls', 'node:http', 'node:net'])('%s would be noticed', async specifier => {
-  expect((await modulesLoadedBy(specifier)).filter(url => !expected.test(url))).toEqual([specifier])
+  const loaded = await modulesLoadedBy(specifier)
+  expect(loaded.filter(url => !expectedOfCore.test(url))).toEqual([specifier])
 })
 
 /** Makes a child note the timers that are set, in `timers`. */

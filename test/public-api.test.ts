@@ -1,4 +1,5 @@
 import * as index from 'bitswap-protection'
+import * as bitswap from 'bitswap-protection/bitswap'
 import * as core from 'bitswap-protection/core'
 import { expect, test } from 'vitest'
 import packageJson from '../package.json' with { type: 'json' }
@@ -36,9 +37,12 @@ const coreNames = [
   'tripAt'
 ]
 
+const bitswapNames = ['BitswapProtectionManager', 'bitswapProtection', 'defaultBitswapProtectionOptions']
+
 const subpaths: Record<string, { module: object; names: string[] }> = {
-  '.': { module: index, names: coreNames },
-  './core': { module: core, names: coreNames }
+  '.': { module: index, names: [...coreNames, ...bitswapNames].sort() },
+  './core': { module: core, names: coreNames },
+  './bitswap': { module: bitswap, names: bitswapNames }
 }
 
 test('every subpath is pinned', () => {
@@ -50,6 +54,6 @@ test.each(Object.entries(subpaths))('%s exports these names', (_, { module, name
   expect(Object.keys(module).sort()).toEqual(names)
 })
 
-test('what both export is the same', () => {
-  expect(index).toEqual(core)
+test('the index exports what the others do', () => {
+  expect({ ...index }).toEqual({ ...core, ...bitswap })
 })

@@ -716,8 +716,8 @@ test('time looked at between calls changes nothing about which are admitted', ()
 describe('a suspect', () => {
   test('is refused until it is cleared, and then is what it was', () => {
     const { table } = create()
-    table.suspect(1, 0)
-    expect(table.isSuspect(1)).toBe(true)
+    expect([table.isSteady(1, 0), table.suspect(1, 0), table.suspect(1, 0)]).toEqual([true, true, false])
+    expect([table.isSuspect(1), table.isSteady(1, 0)]).toEqual([true, false])
     expect([table.wouldAdmit(1, 0), table.admit(1, 0), table.admit(2, 0) >= 0]).toEqual([
       SUSPECT,
       SUSPECT,
@@ -768,7 +768,7 @@ describe('a trip from outside', () => {
     const { table, events } = create()
     table.suspect(1, 0)
     table.trip(1, 5)
-    expect(table.isSuspect(1)).toBe(false)
+    expect([table.isSuspect(1), table.suspect(1, 5)]).toEqual([false, false])
     expect(table.admit(1, 5)).toBe(OPEN)
     expect(table.lastTrip(1)?.reason).toBe('UNRESPONSIVE')
     expect(events.map(({ type, nowMs }) => [type, nowMs])).toEqual([['circuit:open', 5]])
