@@ -13,6 +13,8 @@ interface Arguments {
 const usage = `usage: npm run bench:core -- [--quick] [--json] [--seed <number>] [--only <row group>]...
 row groups: ${groups.map(({ name }) => name).join(', ')}`
 
+const comparedPackages = ['opossum', 'cockatiel', 'mollitia', 'hdr-histogram-js']
+
 /** @throws Error when there is an argument that is not known */
 function readArguments(): Arguments {
   const { values } = parseArgs({
@@ -36,7 +38,7 @@ function readArguments(): Arguments {
 }
 
 async function main({ settings, isJson, wanted }: Arguments): Promise<boolean> {
-  const machine = describeMachine()
+  const machine = describeMachine(comparedPackages)
   if (!isJson) printMachine(machine, settings.seed)
   const reports: Report[] = []
   // One after the other: with two processes at once each would disturb the other.

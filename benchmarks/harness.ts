@@ -194,9 +194,8 @@ export interface Machine {
   readonly packages: Readonly<Record<string, string>>
 }
 
-const comparedPackages = ['opossum', 'cockatiel', 'mollitia', 'hdr-histogram-js']
-
-export function describeMachine(): Machine {
+/** @param packages - of which the version matters */
+export function describeMachine(packages: readonly string[]): Machine {
   const processors = cpus()
   return {
     date: new Date().toISOString(),
@@ -206,7 +205,7 @@ export function describeMachine(): Machine {
     load: loadavg()[0]!,
     node: process.version,
     v8: process.versions.v8,
-    packages: Object.fromEntries(comparedPackages.map(name => [name, installedVersion(name)]))
+    packages: Object.fromEntries(packages.map(name => [name, installedVersion(name)]))
   }
 }
 

@@ -159,7 +159,7 @@ export class BitswapProtectionManager
       onCleared: link => this.#onCleared(link),
       onWant: (result, elapsedMs) => this.#metrics.noteWant(result, elapsedMs)
     })
-    const watch = new MessageWatch(this.#judge, () => this.mode === 'off', this.#log)
+    const watch = new MessageWatch(this.#judge, () => !this.#isWatching, this.#log)
     this.#gate = new StreamGate(
       components,
       this.#protection,
@@ -179,7 +179,7 @@ export class BitswapProtectionManager
       this.#log
     )
     this.#inbound = new InboundObserver(components.registrar, (stream, { remotePeer }) => {
-      if (this.mode !== 'off') watch.watch(stream, this.#links.claim(remotePeer))
+      if (this.#isWatching) watch.watch(stream, this.#links.claim(remotePeer))
     })
     this.#dialGate = gateDials ? new DialGate(components.connectionGater, this.#protection) : undefined
   }
@@ -297,6 +297,10 @@ export class BitswapProtectionManager
     for (const status of this.#protection.peers()) yield this.#withLink(status)
   }
 
+  get #isWatching(): boolean {
+    return this.#isStarted && this.mode !== 'off'
+  }
+
   #withLink(status: PeerStatus): BitswapPeerStatus {
     const link = this.#links.find(status.key)
     return Object.freeze({
@@ -342,11 +346,13 @@ export class BitswapProtectionManager
   /** Lets what waits for a recovering peer earn its share. Who is OPEN or suspect has a way out of his own. */
   #sweep(link: PeerLink): void {
     if (!link.isOwed || link.connections.size === 0) return
+    // As long as streams to it do not open there is no use in asking for more.
+    const isBusy = link.opening > 0
     const now = this.#clock.now()
     const ramp = this.#protection.table.ramp(this.#protection.slot(link.key, now), now)
-    ramp?.earn()
-    if (this.#protection.canAdmit(link.key)) this.#announce(link)
-    else if (ramp !== undefined) this.#owe(link)
+    if (!isBusy) ramp?.earn()
+    if (!isBusy && this.#protection.canAdmit(link.key)) this.#announce(link)
+    else if (isBusy || ramp !== undefined) this.#owe(link)
   }
 
   #announce(link: PeerLink): void {

@@ -1,4 +1,4 @@
-import type { ConnectionGater, PeerId } from '@libp2p/interface'
+import type { ConnectionGater } from '@libp2p/interface'
 import type { Protection } from '../core/index.ts'
 import { Override } from './override.ts'
 
@@ -6,11 +6,11 @@ import { Override } from './override.ts'
  * Keeps peers from being dialled, for any protocol, while their circuit is OPEN. The user's own gater is asked first.
  */
 export class DialGate {
-  readonly #denyDialPeer: Override<DialGater, 'denyDialPeer'>
+  readonly #denyDialPeer: Override<ConnectionGater, 'denyDialPeer'>
 
   constructor(gater: ConnectionGater, protection: Protection) {
-    this.#denyDialPeer = new Override(gater as DialGater, 'denyDialPeer', original => async peer => {
-      if ((await original(peer)) === true) return true
+    this.#denyDialPeer = new Override(gater, 'denyDialPeer', original => async peer => {
+      if ((await original?.(peer)) === true) return true
       return (
         protection.mode === 'enforce' && protection.getPeerStatus(peer.toString())?.circuitState === 'OPEN'
       )
@@ -24,8 +24,4 @@ export class DialGate {
   stop(): void {
     this.#denyDialPeer.deactivate()
   }
-}
-
-interface DialGater {
-  denyDialPeer(peer: PeerId): Promise<boolean> | boolean
 }

@@ -1,7 +1,12 @@
 type Method = (...args: never[]) => unknown
 
 /** Names of an object's methods. */
-type MethodName<Owner> = { [Name in keyof Owner]-?: Owner[Name] extends Method ? Name : never }[keyof Owner]
+type MethodName<Owner> = {
+  [Name in keyof Owner]-?: NonNullable<Owner[Name]> extends Method ? Name : never
+}[keyof Owner]
+
+/** What an optional method does that is not there. */
+const noMethod: Method = () => undefined
 
 /** Stands in for a method of somebody else's object, and gives its place back. */
 export class Override<Owner extends object, Name extends MethodName<Owner>> {
@@ -12,7 +17,7 @@ export class Override<Owner extends object, Name extends MethodName<Owner>> {
   #standIn: Owner[Name] | undefined
   #isActive = false
 
-  /** @param replace - makes what is called instead of the method it is given */
+  /** @param replace - makes what is called instead of the method it is given; a missing one does nothing */
   constructor(owner: Owner, name: Name, replace: (original: Owner[Name]) => Owner[Name]) {
     this.#owner = owner
     this.#name = name
@@ -23,7 +28,7 @@ export class Override<Owner extends object, Name extends MethodName<Owner>> {
     this.#isActive = true
     if (this.#standIn !== undefined) return
     const owner = this.#owner
-    const original = owner[this.#name] as Method
+    const original = (owner[this.#name] ?? noMethod) as Method
     const bound: Method = (...args) => Reflect.apply(original, owner, args)
     const replacement = this.#replace(bound as Owner[Name]) as Method
     const method = (): Method => (this.#isActive ? replacement : original)

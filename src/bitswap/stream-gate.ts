@@ -99,6 +99,8 @@ export class StreamGate {
   readonly #openStream: Override<ConnectionManager, 'openStream'>
   #openStreamUnguarded: OpenStream | undefined
   readonly #connections = new Map<Connection, GuardedConnection>()
+  /** Of the streams being opened that nobody but us can give up. */
+  readonly #detached = new Set<AbortController>()
 
   constructor(
     components: GateComponents,
@@ -141,6 +143,7 @@ export class StreamGate {
     events.removeEventListener('peer:identify', this.#onIdentify)
     for (const connection of [...this.#connections.keys()]) this.#release(connection)
     this.#openStream.deactivate()
+    for (const limit of this.#detached) limit.abort(new AbortError('The protection was stopped'))
   }
 
   readonly #onConnection = ({ detail }: CustomEvent<Connection>): void => this.#guard(detail)
@@ -274,9 +277,11 @@ export class StreamGate {
       limit.abort(new TimeoutError(`No stream to ${link.key} within ${openTimeoutMs} ms`))
     )
     link.detached++
+    this.#detached.add(limit)
     const isOver = (): void => {
       tooLate.cancel()
       link.detached--
+      this.#detached.delete(limit)
     }
     return this.#open(link, newStream, protocols, { ...options, signal: limit.signal }, pass, isOver)
   }

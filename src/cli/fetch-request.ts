@@ -1,0 +1,117 @@
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { CID } from 'multiformats/cid'
+import { messageOf, UsageError } from './command-error.ts'
+import { peerAddress } from './peer-address.ts'
+import { harmless, shorten } from './terminal/visible-text.ts'
+
+/** What to fetch, from whom, and where to. */
+export interface FetchRequest {
+  readonly cid: CID
+  readonly providers: readonly ProviderAddresses[]
+  /** `undefined` for standard output. */
+  readonly outputPath: string | undefined
+  /** How long to wait without progress. */
+  readonly patienceMs: number
+}
+
+/** A peer and where it can be reached. */
+export interface ProviderAddresses {
+  readonly peerId: string
+  readonly multiaddrs: readonly Multiaddr[]
+}
+
+/** What was typed after `fetch`, as text. */
+export interface FetchArguments {
+  readonly positionals: readonly string[]
+  readonly peers: readonly string[]
+  readonly output: string | undefined
+  readonly timeout: string
+}
+
+const MAX_PATIENCE_S = 24 * 60 * 60
+
+const codecNames: Readonly<Record<number, string>> = {
+  81: 'cbor',
+  113: 'dag-cbor',
+  114: 'a key, such as a peer id or an IPNS name',
+  297: 'dag-json',
+  512: 'json'
+}
+const FILE_CODECS = [0x55, 0x70]
+const HASHES = [0x00, 0x12, 0x13]
+
+/** @throws UsageError naming what is wrong and what is allowed */
+export function fetchRequest({ positionals, peers, output, timeout }: FetchArguments): FetchRequest {
+  if (positionals.length !== 1) {
+    throw new UsageError(
+      positionals.length === 0
+        ? 'which file? Name its CID: fetch <cid> --peer <multiaddr>'
+        : `one CID at a time, but got ${positionals.length}: ${positionals.map(quoted).join(', ')}; addresses of peers go after --peer`
+    )
+  }
+  if (peers.length === 0) throw new UsageError('from whom? Name at least one peer: --peer <multiaddr>')
+  return {
+    cid: parseCid(positionals[0]!),
+    providers: groupByPeer(peers),
+    outputPath: output === '-' ? undefined : output,
+    patienceMs: parsePatience(timeout)
+  }
+}
+
+function parseCid(text: string): CID {
+  const bare = text.replace(/^(ipfs:\/\/|\/ipfs\/)/, '')
+  if (/^\//.test(bare))
+    throw new UsageError(
+      `invalid CID ${quoted(text)}: that is an address or a path; a CID looks like bafy... or Qm...`
+    )
+  if (bare.includes('/'))
+    throw new UsageError(
+      `invalid CID ${quoted(text)}: paths below a CID are not supported; name the CID of the file itself`
+    )
+  if (/^(12D3KooW|16Uiu2H)/.test(bare))
+    throw new UsageError(`invalid CID ${quoted(text)}: that is a peer id; a CID looks like bafy... or Qm...`)
+  const cid = decodeCid(bare)
+  if (!FILE_CODECS.includes(cid.code)) {
+    throw new UsageError(
+      `CID ${quoted(text)} is of ${codecNames[cid.code] ?? `codec 0x${cid.code.toString(16)}`}; only files can be fetched, of codec dag-pb or raw`
+    )
+  }
+  if (!HASHES.includes(cid.multihash.code)) {
+    throw new UsageError(
+      `CID ${quoted(text)} has a hash of type 0x${cid.multihash.code.toString(16)}; only sha2-256, sha2-512 and identity can be verified`
+    )
+  }
+  return cid
+}
+
+function decodeCid(text: string): CID {
+  try {
+    return CID.parse(text)
+  } catch (error) {
+    throw new UsageError(
+      `invalid CID ${quoted(text)}: ${harmless(messageOf(error))}; a CID looks like bafy... or Qm...`
+    )
+  }
+}
+
+/** Addresses of one peer belong together: the next is tried if one fails. */
+function groupByPeer(peers: readonly string[]): ProviderAddresses[] {
+  const groups = new Map<string, Multiaddr[]>()
+  for (const text of new Set(peers)) {
+    const { peerId, multiaddr } = peerAddress(text)
+    groups.set(peerId, [...(groups.get(peerId) ?? []), multiaddr])
+  }
+  return [...groups].map(([peerId, multiaddrs]) => ({ peerId, multiaddrs }))
+}
+
+function parsePatience(text: string): number {
+  const seconds = text.trim() === '' ? Number.NaN : Number(text)
+  if (seconds > 0 && seconds <= MAX_PATIENCE_S) return seconds * 1000
+  throw new UsageError(
+    `invalid --timeout ${quoted(text)}: allowed is a number of seconds, above 0 up to ${MAX_PATIENCE_S}`
+  )
+}
+
+function quoted(text: string): string {
+  return `'${shorten(harmless(text), 80)}'`
+}

@@ -1,0 +1,41 @@
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { messageOf, UsageError } from './command-error.ts'
+import { harmless, shorten } from './terminal/visible-text.ts'
+
+const SHAPE = '/ip4/<address>/tcp/<port>/p2p/<peer id>, or with ip6, dns4, dns6 or dns'
+/** The parts of an address that can be reached over TCP, one after another. */
+const dialable = /^(ip4|ip6zone,ip6|ip6|dns|dns4|dns6),tcp,p2p$/
+
+/**
+ * Reads the address of a peer.
+ *
+ * @throws UsageError unless it is one over plain TCP that says which peer is meant
+ */
+export function peerAddress(text: string): { peerId: string; multiaddr: Multiaddr } {
+  const name = `'${shorten(harmless(text), 120)}'`
+  const address = decode(text, name)
+  const components = address.getComponents()
+  const peerId = components.at(-1)?.name === 'p2p' ? components.at(-1)?.value : undefined
+  if (peerId === undefined) {
+    throw new UsageError(`invalid peer ${name}: it must end with /p2p/<peer id>; allowed is ${SHAPE}`)
+  }
+  const names = components.map(component => component.name)
+  if (names.includes('p2p-circuit')) {
+    throw new UsageError(`invalid peer ${name}: relayed addresses are not supported; allowed is ${SHAPE}`)
+  }
+  if (!dialable.test(names.join(','))) {
+    throw new UsageError(`invalid peer ${name}: only plain TCP is supported; allowed is ${SHAPE}`)
+  }
+  if (components.find(component => component.name === 'tcp')?.value === '0') {
+    throw new UsageError(`invalid peer ${name}: nobody can be reached at port 0`)
+  }
+  return { peerId, multiaddr: address }
+}
+
+function decode(text: string, name: string): Multiaddr {
+  try {
+    return multiaddr(text.trim())
+  } catch (error) {
+    throw new UsageError(`invalid peer ${name}: ${harmless(messageOf(error))}; allowed is ${SHAPE}`)
+  }
+}
