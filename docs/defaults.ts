@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { inspect } from 'node:util'
 import {
+  defaultBitswapProtectionOptions,
   defaultCircuitBreakerOptions,
   defaultHealthOptions,
   defaultProtectionOptions,
@@ -13,7 +14,11 @@ import {
   defaultTripRule
 } from 'bitswap-protection'
 
+/** Of the service only what it does not share with `Protection`. */
+const { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials } = defaultBitswapProtectionOptions
+
 const defaults: Readonly<Record<string, object>> = {
+  bitswapProtection: { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials },
   circuitBreaker: defaultCircuitBreakerOptions,
   health: defaultHealthOptions,
   protection: defaultProtectionOptions,
