@@ -79,7 +79,7 @@ export class SwarmPeer {
     this.#running.freeze()
   }
 
-  /** Lets a frozen process go on, as if no time had passed for it; what timed out meanwhile does so at once. */
+  /** Lets a frozen process go on. Whatever of it timed out meanwhile does so at once. */
   thaw(): void {
     this.#running.thaw()
   }
@@ -89,7 +89,7 @@ export class SwarmPeer {
     await this.#child?.kill()
   }
 
-  /** Starts a new process, with the same identity, port, content and fault. */
+  /** Starts a new process, with the same identity, port and content, and the fault last set. */
   async restart(): Promise<void> {
     await this.kill()
     const child = new PeerChild(this.name)
