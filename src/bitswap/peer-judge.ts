@@ -1,5 +1,4 @@
 import { varint } from 'multiformats'
-import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { type Clock, FAILURE, IGNORED, type Outcome, type Protection, SUCCESS } from '../core/index.ts'
 import { isAnswer, isPeersFault, isRefusal, isTimeout } from './blame.ts'
@@ -254,10 +253,16 @@ export class PeerJudge {
   }
 }
 
-/** The multihash of a CID as text; `undefined` if it is none. */
+/**
+ * The multihash of a CID as text, `undefined` if there is none. It is what follows version and codec; a CID of version
+ * 0 is nothing else. Whether it is a good one does not matter here.
+ */
 function readMultihash(cid: Uint8Array): string | undefined {
+  if (cid[0] === SHA2_256) return textOf(cid)
   try {
-    return textOf(CID.decode(cid).multihash.bytes)
+    const [, versionLength] = varint.decode(cid)
+    const [, codecLength] = varint.decode(cid, versionLength)
+    return textOf(cid.subarray(versionLength + codecLength))
   } catch {
     return undefined
   }

@@ -1,6 +1,7 @@
 import type { PeerId } from '@libp2p/interface'
 import { BaseBlockstore } from 'blockstore-core/base'
 import type { CID } from 'multiformats/cid'
+import { Turns } from './turns.ts'
 
 /** Where blocks come from: the part of Helia this needs. */
 export interface BlockSource {
@@ -27,18 +28,29 @@ const MAX_KEPT_BYTES = 64 * 1024 * 1024
  *
  * That is not only for speed. Bitswap as it is never answers somebody who asks for the same block twice in a short
  * time, and Helia misses an answer that two ask for at once.
+ *
+ * Nor can it be left to the reader to ask for a few at a time: the limit of the UnixFS exporter is lost for good when
+ * two blocks arrive together.
  */
 export class BlockReader extends BaseBlockstore {
   readonly #source: BlockSource
   readonly #signal: AbortSignal
   readonly #onBlock: (block: ArrivedBlock) => void
+  readonly #turns: Turns
   readonly #wanted = new Map<string, Promise<Uint8Array>>()
   /** The longest unused first. */
   readonly #kept = new Map<string, Uint8Array>()
   #keptBytes = 0
 
-  constructor(source: BlockSource, signal: AbortSignal, onBlock: (block: ArrivedBlock) => void) {
+  /** @param atOnce - how many blocks to ask for at the same time */
+  constructor(
+    source: BlockSource,
+    atOnce: number,
+    signal: AbortSignal,
+    onBlock: (block: ArrivedBlock) => void
+  ) {
     super()
+    this.#turns = new Turns(atOnce)
     this.#source = source
     this.#signal = signal
     this.#onBlock = onBlock
@@ -54,7 +66,9 @@ export class BlockReader extends BaseBlockstore {
   #fetchOnce(cid: CID, key: string): Promise<Uint8Array> {
     const running = this.#wanted.get(key)
     if (running !== undefined) return running
-    const fetching = this.#fetch(cid, key).finally(() => this.#wanted.delete(key))
+    const fetching = this.#turns
+      .run(() => this.#fetch(cid, key))
+      .finally(() => this.#wanted.delete(key))
     this.#wanted.set(key, fetching)
     return fetching
   }

@@ -89,9 +89,7 @@ export class Fetching {
     const files = unixfs({ blockstore })
     const size = await this.#fileSize(files)
     this.tally.totalBytes = size
-    // Not among the options of `cat`, but handed on to the exporter.
-    const options = { signal: this.#signal, blockReadConcurrency: BLOCKS_AT_ONCE }
-    for await (const bytes of files.cat(this.#request.cid, options)) {
+    for await (const bytes of files.cat(this.#request.cid, { signal: this.#signal })) {
       this.#signal.throwIfAborted()
       await output.write(bytes)
       this.tally.addBytes(bytes.length)
@@ -108,7 +106,7 @@ export class Fetching {
     this.#providers = new Providers(this.#node.libp2p, providers, this.#signal)
     if (!(await this.#providers.connect())) throw this.#unreachableError()
     this.#stall?.restart()
-    return new BlockReader(this.#node.blockstore, this.#signal, block => {
+    return new BlockReader(this.#node.blockstore, BLOCKS_AT_ONCE, this.#signal, block => {
       this.tally.addBlock(block)
       this.#stall?.restart()
     })

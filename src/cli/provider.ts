@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { IdentifyResult, Libp2p, PeerId } from '@libp2p/interface'
+import type { Connection, IdentifyResult, Libp2p, PeerId } from '@libp2p/interface'
 import { dialProblem } from './dial-problem.ts'
 import type { ProviderAddresses } from './fetch-request.ts'
 
@@ -31,6 +31,7 @@ export class Provider {
   #problem: string | undefined
   /** Nothing another attempt could change. */
   #isUseless = false
+  #isRenewed = false
   #onLost: (() => void) | undefined
 
   constructor(libp2p: Libp2p, addresses: ProviderAddresses, signal: AbortSignal) {
@@ -63,10 +64,9 @@ export class Provider {
       this.#isUseless = !this.#isReady
       this.#problem = this.#isReady ? undefined : 'it does not speak Bitswap 1.2.0'
     } catch (error) {
-      const connections = this.#libp2p.getConnections().filter(({ remotePeer }) => this.#isMe(remotePeer))
-      if (connections.length === 0) this.#problem = dialProblem(error)
+      if (this.#connections.length === 0) this.#problem = dialProblem(error)
       // Nobody asks twice on one connection what a peer speaks.
-      for (const connection of connections) connection.abort(new Error('Not identified'))
+      this.#abortConnections('Not identified')
     }
   }
 
@@ -86,11 +86,28 @@ export class Provider {
     }
   }
 
+  /** Drops the connection, for {@link stayConnected} to make it anew. */
+  renew(): void {
+    this.#isRenewed = true
+    this.#abortConnections('No answer')
+  }
+
   #lose(): void {
     if (!this.#isReady) return
     this.#isReady = false
-    this.#problem = 'the connection was lost'
+    this.#problem = this.#isRenewed
+      ? 'it stopped answering, and does not take a new connection'
+      : 'the connection was lost'
+    this.#isRenewed = false
     this.#onLost?.()
+  }
+
+  get #connections(): Connection[] {
+    return this.#libp2p.getConnections().filter(({ remotePeer }) => this.#isMe(remotePeer))
+  }
+
+  #abortConnections(reason: string): void {
+    for (const connection of this.#connections) connection.abort(new Error(reason))
   }
 
   #isMe(peer: PeerId): boolean {

@@ -4,12 +4,10 @@ import { Provider, type ProviderState } from './provider.ts'
 
 /** Everyone a file may be fetched from. */
 export class Providers {
-  readonly #libp2p: Libp2p
   readonly #providers: readonly Provider[]
 
   /** @param signal - ends all dialling */
   constructor(libp2p: Libp2p, addresses: readonly ProviderAddresses[], signal: AbortSignal) {
-    this.#libp2p = libp2p
     this.#providers = addresses.map(each => new Provider(libp2p, each, signal))
   }
 
@@ -36,6 +34,6 @@ export class Providers {
 
   /** Drops all connections, to be made anew: the last thing to try when nobody answers any more. */
   renew(): void {
-    for (const connection of this.#libp2p.getConnections()) connection.abort(new Error('No answer'))
+    for (const provider of this.#providers) provider.renew()
   }
 }

@@ -44,6 +44,14 @@ export class LiveRegion implements Disposable {
     this.#drawn = shown
   }
 
+  /** Writes lines that stay, above what is drawn. */
+  print(lines: readonly string[]): void {
+    const drawn = this.#drawn
+    this.clear()
+    this.#stream.write(lines.map(line => `${line}\n`).join(''))
+    if (drawn.length > 0) this.draw(drawn)
+  }
+
   /** Takes away what was drawn. */
   clear(): void {
     if (this.#drawn.length > 0) this.#stream.write(`${this.#toStart()}${CLEAR_BELOW}`)

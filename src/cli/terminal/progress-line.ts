@@ -55,7 +55,7 @@ function progressFacts({
   const peers = countText(connectedPeers, 'peer')
   if (totalBytes === undefined)
     return [connectedPeers === 0 ? 'connecting' : 'looking for the file', ...waiting, peers]
-  const isUnderWay = bytesPerSecond > 0 && doneBytes < totalBytes
+  const isUnderWay = bytesPerSecond > 0 && doneBytes < totalBytes && waiting.length === 0
   return [
     `${bytesText(doneBytes)} of ${bytesText(totalBytes)}`,
     ...waiting,

@@ -19,11 +19,16 @@ export function rateText(bytesPerSecond: number): string {
 /** A duration with two or three digits that count: `12 ms`, `3.4 s`, `2 min 5 s`, `1 h 3 min`. */
 export function durationText(ms: number): string {
   if (ms < 999.5) return `${Math.round(ms)} ms`
-  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1).replace(/\.0$/, '')} s`
   const seconds = Math.round(ms / 1000)
   const minutes = Math.floor(seconds / 60)
-  if (minutes < 60) return `${minutes} min ${seconds % 60} s`
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+  return minutes < 60
+    ? twoUnits(minutes, 'min', seconds % 60, 's')
+    : twoUnits(Math.floor(minutes / 60), 'h', minutes % 60, 'min')
+}
+
+function twoUnits(large: number, largeUnit: string, small: number, smallUnit: string): string {
+  return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`
 }
 
 /** A duration that is only guessed, in whole units: `7 s`, `3 min`, `2 h`. */

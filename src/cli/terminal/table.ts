@@ -11,6 +11,8 @@ export interface Column<Row> {
   readonly align?: 'right'
   /** So that a column does not jump about while its contents change. */
   readonly minWidth?: number
+  /** How narrow it may become as the last column before others are left out for it; not at all if not given. */
+  readonly leastWidth?: number
   /** Left out on a narrow terminal, the highest first; a column without it always stays. */
   readonly dispensable?: number
   cell(row: Row): Cell
@@ -26,10 +28,7 @@ export function table<Row>(
   paint: Paint
 ): string[] {
   const laidOut = columns.map(column => layOut(column, rows))
-  const shown = leaveOut(laidOut, width)
-  const overhang = totalWidth(shown) - width
-  const last = shown.at(-1)!
-  if (overhang > 0) last.width = Math.max(1, last.width - overhang)
+  const shown = narrowLast(leaveOut(laidOut, width), width)
   const header = shown.map(({ column, width }) => aligned({ text: column.title }, column.align, width))
   return [
     paint('dim', header.join(' '.repeat(GAP)).trimEnd()),
@@ -40,7 +39,7 @@ export function table<Row>(
 interface LaidOut<Row> {
   readonly column: Column<Row>
   readonly cells: readonly Cell[]
-  width: number
+  readonly width: number
 }
 
 function layOut<Row>(column: Column<Row>, rows: readonly Row[]): LaidOut<Row> {
@@ -55,7 +54,7 @@ function totalWidth<Row>(columns: ReadonlyArray<LaidOut<Row>>): number {
 
 function leaveOut<Row>(columns: ReadonlyArray<LaidOut<Row>>, width: number): Array<LaidOut<Row>> {
   const shown = [...columns]
-  while (totalWidth(shown) > width) {
+  while (leastTotalWidth(shown) > width) {
     const rank = Math.max(...shown.map(({ column }) => column.dispensable ?? 0))
     if (rank === 0) break
     shown.splice(
@@ -64,6 +63,17 @@ function leaveOut<Row>(columns: ReadonlyArray<LaidOut<Row>>, width: number): Arr
     )
   }
   return shown
+}
+
+function leastTotalWidth<Row>(columns: ReadonlyArray<LaidOut<Row>>): number {
+  const last = columns.at(-1)!
+  return totalWidth(columns) - last.width + Math.min(last.width, last.column.leastWidth ?? last.width)
+}
+
+function narrowLast<Row>(columns: ReadonlyArray<LaidOut<Row>>, width: number): Array<LaidOut<Row>> {
+  const overhang = Math.max(0, totalWidth(columns) - width)
+  const last = columns.at(-1)!
+  return [...columns.slice(0, -1), { ...last, width: Math.max(1, last.width - overhang) }]
 }
 
 function line<Row>(columns: ReadonlyArray<LaidOut<Row>>, row: number, paint: Paint): string {
