@@ -9,19 +9,29 @@ import { BITSWAP_PROTOCOLS } from './protocols.ts'
  * Bitswap sends a newly connected peer all that is wanted. Otherwise it neither repeats what was held back nor asks a
  * peer again whose first message failed (Helia forgets such a peer until it reconnects).
  *
- * @throws what a topology throws
+ * @throws AggregateError of what topologies threw, after all were told
  */
 export async function announce(registrar: Registrar, link: PeerLink): Promise<void> {
-  const [connection] = link.connections
-  if (connection === undefined) return
+  if (link.connections.size === 0) return
   link.isOwed = false
-  for (const topology of topologies(registrar, connection)) await topology.onConnect?.(link.peer, connection)
+  const told = await Promise.allSettled(
+    Array.from(topologies(registrar), async topology => {
+      const connection = connectionFor(topology, link.connections)
+      if (connection !== undefined) await topology.onConnect?.(link.peer, connection)
+    })
+  )
+  const errors = told.flatMap(result => (result.status === 'rejected' ? [result.reason] : []))
+  if (errors.length > 0) throw new AggregateError(errors, `${errors.length} topologies failed`)
 }
 
 /** One registered for several versions is told once. */
-function topologies(registrar: Registrar, connection: Connection): Set<Topology> {
-  const all = BITSWAP_PROTOCOLS.flatMap(protocol => registrar.getTopologies(protocol))
-  return new Set(
-    all.filter(topology => connection.limits === undefined || topology.notifyOnLimitedConnection === true)
-  )
+function topologies(registrar: Registrar): Set<Topology> {
+  return new Set(BITSWAP_PROTOCOLS.flatMap(protocol => registrar.getTopologies(protocol)))
+}
+
+/** Limited connections, over relays, are only shown to who asked for them: as the registrar does. */
+function connectionFor(topology: Topology, connections: Iterable<Connection>): Connection | undefined {
+  const [direct] = [...connections].filter(({ limits }) => limits === undefined)
+  const [any] = connections
+  return direct ?? (topology.notifyOnLimitedConnection === true ? any : undefined)
 }

@@ -26,6 +26,7 @@ import {
   Protection,
   type ProtectionEvent,
   type ProtectionOptions,
+  RejectedError,
   systemClock
 } from '../core/index.ts'
 import { durationMs, type Rules, resolveOptions, trueOrFalse } from '../core/options.ts'
@@ -109,6 +110,9 @@ export type BitswapProtectionEvents = {
 /** While something held back from a recovering peer waits, its ramp is looked at this often, in ms. */
 const SWEEP_MS = 50
 
+/** After a message was lost with its stream, the peer is announced this much later, in ms, to have it sent again. */
+const LOST_SWEEP_MS = 1_000
+
 /**
  * Keeps the Bitswap of a libp2p node fast and alive when some of its peers do not behave.
  *
@@ -134,6 +138,7 @@ export class BitswapProtectionManager
   readonly #dialGate: DialGate | undefined
   readonly #metrics: ProtectionMetrics
   #isStarted = false
+  #isClosed = false
 
   /** @throws InvalidOptionError */
   constructor(
@@ -159,7 +164,11 @@ export class BitswapProtectionManager
       onCleared: link => this.#onCleared(link),
       onWant: (result, elapsedMs) => this.#metrics.noteWant(result, elapsedMs)
     })
-    const watch = new MessageWatch(this.#judge, () => !this.#isWatching, this.#log)
+    const onHeldBack = (link: PeerLink, { reason }: RejectedError): void => {
+      this.#metrics.noteRejection(reason)
+      this.#owe(link, SWEEP_MS)
+    }
+    const watch = new MessageWatch(this.#judge, () => !this.#isWatching, onHeldBack, this.#log)
     this.#gate = new StreamGate(
       components,
       this.#protection,
@@ -171,10 +180,8 @@ export class BitswapProtectionManager
       {
         onStream: (stream, link, pass) => watch.watch(stream, link, pass),
         onOpened: elapsedMs => this.#metrics.noteOpen(elapsedMs),
-        onHeldBack: (link, { reason }) => {
-          this.#metrics.noteRejection(reason)
-          this.#owe(link)
-        }
+        onHeldBack,
+        onLost: link => this.#owe(link, LOST_SWEEP_MS)
       },
       this.#log
     )
@@ -190,7 +197,7 @@ export class BitswapProtectionManager
   }
 
   start(): void {
-    if (this.#isStarted) return
+    if (this.#isStarted || this.#isClosed) return
     this.#isStarted = true
     this.#protection.resume()
     this.#gate.start()
@@ -206,14 +213,15 @@ export class BitswapProtectionManager
     this.#inbound.stop()
     this.#gate.stop()
     this.#judge.dismiss()
-    this.#links.clear()
     this.#deadlines.clear()
+    for (const link of this.#links.values()) this.#links.release(link)
     this.#protection.pause()
   }
 
   /** Stops for good: calls are rejected with a {@link ProtectionClosedError}, and nothing is protected any more. */
   close(): void {
     this.stop()
+    this.#isClosed = true
     this.#protection.close()
   }
 
@@ -256,6 +264,9 @@ export class BitswapProtectionManager
         },
         options
       )
+    } catch (error) {
+      if (error instanceof RejectedError && error.key === link.key) this.#metrics.noteRejection(error.reason)
+      throw error
     } finally {
       this.#links.release(link)
     }
@@ -333,11 +344,11 @@ export class BitswapProtectionManager
   }
 
   /** Notes that the peer lacks a message, and has it announced when that may help. */
-  #owe(link: PeerLink): void {
+  #owe(link: PeerLink, sweepAfterMs: number): void {
     link.isOwed = true
-    if (link.isSwept) return
+    if (link.isSwept || !this.#isStarted) return
     link.isSwept = true
-    this.#deadlines.add(SWEEP_MS, () => {
+    this.#deadlines.add(sweepAfterMs, () => {
       link.isSwept = false
       this.#sweep(link)
     })
@@ -352,11 +363,11 @@ export class BitswapProtectionManager
     const ramp = this.#protection.table.ramp(this.#protection.slot(link.key, now), now)
     if (!isBusy) ramp?.earn()
     if (!isBusy && this.#protection.canAdmit(link.key)) this.#announce(link)
-    else if (isBusy || ramp !== undefined) this.#owe(link)
+    else if (isBusy || ramp !== undefined || this.#protection.isSteady(link.key)) this.#owe(link, SWEEP_MS)
   }
 
   #announce(link: PeerLink): void {
-    if (!link.isOwed && link.protocol === undefined) return
+    if (this.mode !== 'enforce' || (!link.isOwed && link.protocol === undefined)) return
     this.#log.trace('announcing %p again', link.peer)
     announce(this.#registrar, link).catch(error =>
       this.#log.error('could not announce %p - %e', link.peer, error)

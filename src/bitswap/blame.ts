@@ -30,6 +30,11 @@ export function isRefusal(error: unknown): boolean {
   return causes(error).some(cause => names(cause).includes('ECONNREFUSED'))
 }
 
+/** Whether the peer does not speak the protocol. */
+export function isUnsupported(error: unknown): boolean {
+  return names(error).includes('UnsupportedProtocolError')
+}
+
 /** Whether it took too long. */
 export function isTimeout(error: unknown): boolean {
   return names(error).includes('TimeoutError')

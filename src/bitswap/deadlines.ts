@@ -39,7 +39,8 @@ export class Deadlines {
   /** Time awake since an arbitrary start, in ms. It stands still while nothing is waited for. */
   get awakeMs(): number {
     if (this.#cancelTimer === undefined) return this.#awakeMs
-    return this.#awakeMs + Math.min(this.#clock.now() - this.#lookedAtMs, STALL_MS)
+    // No more than a tick that turns out to be late will add.
+    return this.#awakeMs + Math.min(this.#clock.now() - this.#lookedAtMs, TICK_MS)
   }
 
   /** Deadlines waited for. */

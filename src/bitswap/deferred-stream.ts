@@ -68,6 +68,7 @@ export class DeferredStream extends AbstractStream {
     this.#target = stream
     try {
       this.#forwardEvents(stream)
+      if (this.status !== 'open') return
       let canSendMore = true
       for (const data of this.#kept.splice(0)) canSendMore = stream.send(data)
       if (this.#isReadClosed) stream.closeRead().catch(error => stream.abort(error))
@@ -79,15 +80,22 @@ export class DeferredStream extends AbstractStream {
     }
   }
 
+  /** Passes on what the other tells, and what it would have told had it been listened to before. */
   #forwardEvents(stream: Stream): void {
-    stream.addEventListener('drain', () => this.onMuxerDrain())
-    stream.addEventListener('remoteCloseWrite', () => this.onRemoteCloseWrite())
-    stream.addEventListener('close', ({ error, local }) => {
+    const onRemoteCloseWrite = (): void => whenRead(stream, () => this.onRemoteCloseWrite())
+    const onClose = (error?: Error, local?: boolean): void => {
       if (error !== undefined && local === false) this.onRemoteReset()
-      else this.onTransportClosed(error)
-    })
+      else if (error !== undefined) this.onTransportClosed(error)
+      else whenRead(stream, () => this.onTransportClosed())
+    }
+    stream.addEventListener('drain', () => this.onMuxerDrain())
+    stream.addEventListener('remoteCloseWrite', onRemoteCloseWrite)
+    stream.addEventListener('close', ({ error, local }) => onClose(error, local))
     // Nobody reads a stream whose reading end is closed; listening would only keep its bytes flowing.
     if (!this.#isReadClosed) stream.addEventListener('message', ({ data }) => this.onData(data))
+    if (stream.remoteWriteStatus === 'closed') onRemoteCloseWrite()
+    if (stream.status === 'reset') this.onRemoteReset()
+    else if (stream.status === 'aborted' || stream.status === 'closed') onClose()
   }
 
   #fail(error: Error | unknown): void {
@@ -95,4 +103,10 @@ export class DeferredStream extends AbstractStream {
     this.#target?.abort(reason)
     this.abort(reason)
   }
+}
+
+/** Calls `then` when the stream has delivered everything it got: a peer may close while bytes of it lie unread. */
+function whenRead(stream: Stream, then: () => void): void {
+  if (stream.readBufferLength === 0) then()
+  else stream.addEventListener('end', then, { once: true })
 }

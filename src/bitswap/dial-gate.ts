@@ -11,9 +11,8 @@ export class DialGate {
   constructor(gater: ConnectionGater, protection: Protection) {
     this.#denyDialPeer = new Override(gater, 'denyDialPeer', original => async peer => {
       if ((await original?.(peer)) === true) return true
-      return (
-        protection.mode === 'enforce' && protection.getPeerStatus(peer.toString())?.circuitState === 'OPEN'
-      )
+      const status = protection.getPeerStatus(peer.toString())
+      return protection.mode === 'enforce' && status?.circuitState === 'OPEN' && !status.isDemoted
     })
   }
 

@@ -1,4 +1,5 @@
 import type { Logger, Stream } from '@libp2p/interface'
+import type { RejectedError } from '../core/index.ts'
 import { MessageReader, type MessageVisitor, type WantlistEntry } from './message-reader.ts'
 import type { PeerJudge } from './peer-judge.ts'
 import type { PeerLink } from './peer-link.ts'
@@ -14,10 +15,18 @@ interface SentWant {
 export class MessageWatch {
   readonly #judge: PeerJudge
   readonly #isOff: () => boolean
+  readonly #onRefused: (link: PeerLink, refusal: RejectedError) => void
   readonly #log: Logger
 
-  constructor(judge: PeerJudge, isOff: () => boolean, log: Logger) {
+  /** @param onRefused - told of wants that were not sent, since the stream was let through for answers only */
+  constructor(
+    judge: PeerJudge,
+    isOff: () => boolean,
+    onRefused: (link: PeerLink, refusal: RejectedError) => void,
+    log: Logger
+  ) {
     this.#judge = judge
+    this.#onRefused = onRefused
     this.#isOff = isOff
     this.#log = log
   }
@@ -34,7 +43,9 @@ export class MessageWatch {
     tapStream(stream, {
       sending: data => {
         this.#quietly(() => outgoing.push(data))
-        if (pass?.refusal !== undefined && sentWants.some(({ entry }) => !entry.cancel)) throw pass.refusal
+        if (pass?.refusal === undefined || sentWants.every(({ entry }) => entry.cancel)) return
+        this.#onRefused(link, pass.refusal)
+        throw pass.refusal
       },
       sent: () => this.#quietly(() => this.#noteSent(stream, link, pass, sentWants.splice(0))),
       received: data =>
@@ -76,7 +87,7 @@ export class MessageWatch {
   #incoming(link: PeerLink): MessageVisitor {
     return {
       want: (_cid, { cancel }) => {
-        if (!cancel) link.peerWants++
+        link.peerWants = Math.max(0, link.peerWants + (cancel ? -1 : 1))
       },
       block: (prefix, _size, data) => {
         this.#judge

@@ -13,9 +13,9 @@ export class Override<Owner extends object, Name extends MethodName<Owner>> {
   readonly #owner: Owner
   readonly #name: Name
   readonly #replace: (original: Owner[Name]) => Owner[Name]
-  #own: PropertyDescriptor | undefined
-  #standIn: Owner[Name] | undefined
-  #isActive = false
+  /** What was put in place, the newest last, and may still be: each takes itself away if it is on top. */
+  readonly #removals: Array<() => boolean> = []
+  #silence: (() => void) | undefined
 
   /** @param replace - makes what is called instead of the method it is given; a missing one does nothing */
   constructor(owner: Owner, name: Name, replace: (original: Owner[Name]) => Owner[Name]) {
@@ -25,27 +25,43 @@ export class Override<Owner extends object, Name extends MethodName<Owner>> {
   }
 
   activate(): void {
-    this.#isActive = true
-    if (this.#standIn !== undefined) return
-    const owner = this.#owner
-    const original = (owner[this.#name] ?? noMethod) as Method
-    const bound: Method = (...args) => Reflect.apply(original, owner, args)
-    const replacement = this.#replace(bound as Owner[Name]) as Method
-    const method = (): Method => (this.#isActive ? replacement : original)
-    const standIn: Method = function (this: unknown, ...args) {
-      return Reflect.apply(method(), this, args)
-    }
-    this.#own = Object.getOwnPropertyDescriptor(owner, this.#name)
-    this.#standIn = standIn as Owner[Name]
-    owner[this.#name] = this.#standIn
+    if (this.#silence !== undefined) return
+    this.#tidy()
+    this.#silence = this.#install()
   }
 
-  /** Where somebody has put something on top of it, it stays in place and lets everything through. */
+  /**
+   * Gives the place back. Where somebody has put something on top of it, it stays there and lets everything through,
+   * since it cannot be known whether it is still reached.
+   */
   deactivate(): void {
-    this.#isActive = false
-    if (this.#standIn === undefined || this.#owner[this.#name] !== this.#standIn) return
-    this.#standIn = undefined
-    if (this.#own === undefined) Reflect.deleteProperty(this.#owner, this.#name)
-    else Object.defineProperty(this.#owner, this.#name, this.#own)
+    this.#silence?.()
+    this.#silence = undefined
+    this.#tidy()
+  }
+
+  #tidy(): void {
+    while (this.#removals.at(-1)?.() === true) this.#removals.pop()
+  }
+
+  #install(): () => void {
+    const owner = this.#owner
+    const own = Object.getOwnPropertyDescriptor(owner, this.#name)
+    const original = (owner[this.#name] ?? noMethod) as Method
+    const bound: Method = (...args) => Reflect.apply(original, owner, args)
+    let method = this.#replace(bound as Owner[Name]) as Method
+    const standIn: Method = function (this: unknown, ...args) {
+      return Reflect.apply(method, this, args)
+    }
+    owner[this.#name] = standIn as Owner[Name]
+    this.#removals.push(() => {
+      if (owner[this.#name] !== standIn) return false
+      if (own === undefined) Reflect.deleteProperty(owner, this.#name)
+      else Object.defineProperty(owner, this.#name, own)
+      return true
+    })
+    return () => {
+      method = original
+    }
   }
 }

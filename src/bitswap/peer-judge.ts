@@ -22,8 +22,8 @@ const NO_LIMIT_MS = 60 * 60_000
 /** Code of sha2-256 in the multicodec table. */
 const SHA2_256 = 0x12
 
-/** What was learned of a want, for those who count it. */
-export type WantResult = 'answered' | 'unanswered' | 'ignored'
+/** What came of a want: an answer, none, or nothing that tells of the peer. */
+export type WantResult = 'answered' | 'failed' | 'ignored'
 
 /** Who is told of a verdict, and acts on it. */
 export interface JudgeHandlers {
@@ -50,8 +50,6 @@ export class PeerJudge {
   readonly #handlers: JudgeHandlers
   /** When any peer last gave a sign of life, in ms awake. */
   #lastLifeMs = -1
-  /** When each peer last sent something, in ms awake. */
-  readonly #lastHeard = new WeakMap<PeerLink, number>()
 
   constructor(
     protection: Protection,
@@ -119,7 +117,7 @@ export class PeerJudge {
     const multihash = readMultihash(cid)
     if (multihash === undefined) return
     if (entry.cancel) {
-      link.wants.take(multihash)?.settle(IGNORED)
+      this.#settle(link, link.wants.take(multihash), IGNORED)
       return
     }
     const isFirst = link.wants.remember(multihash)
@@ -136,7 +134,8 @@ export class PeerJudge {
       askedAtMs: this.#deadlines.awakeMs,
       mustAnswer,
       stream,
-      settle: outcome => table.settle(slot, token, outcome, this.#clock.now()),
+      settle: (outcome, elapsedMs) =>
+        table.settleMeasured(slot, token, outcome, this.#clock.now(), elapsedMs),
       stopWaiting: () => {}
     }
     this.#await(link, multihash, want, this.#silenceLimitMs(link))
@@ -155,7 +154,7 @@ export class PeerJudge {
 
   #overdue(link: PeerLink, multihash: string, want: Want): void {
     const now = this.#deadlines.awakeMs
-    const quietMs = now - (this.#lastHeard.get(link) ?? -Infinity)
+    const quietMs = now - link.lastHeardMs
     const limitMs = this.#silenceLimitMs(link)
     // Busy with other blocks: their turn comes first.
     if (quietMs < limitMs && now - want.askedAtMs < MAX_WAIT_MS) {
@@ -164,14 +163,13 @@ export class PeerJudge {
     }
     link.wants.take(multihash)
     const isBlamed = want.mustAnswer && this.#lastLifeMs > want.askedAtMs
-    want.settle(isBlamed ? FAILURE : IGNORED)
-    this.#handlers.onWant(isBlamed ? 'unanswered' : 'ignored', now - want.askedAtMs)
+    this.#settle(link, want, isBlamed ? FAILURE : IGNORED)
   }
 
   /** The peer sent bytes of Bitswap. */
   heard(link: PeerLink): void {
     this.#noteLife()
-    this.#lastHeard.set(link, this.#deadlines.awakeMs)
+    link.lastHeardMs = this.#deadlines.awakeMs
   }
 
   /** The peer said whether it has a block. */
@@ -197,16 +195,27 @@ export class PeerJudge {
 
   #answered(link: PeerLink, want: Want | undefined): void {
     if (want === undefined) return
-    const elapsedMs = this.#deadlines.awakeMs - want.askedAtMs
-    link.answerTime.sample(elapsedMs)
-    want.settle(SUCCESS)
-    this.#handlers.onWant('answered', elapsedMs)
+    link.answerTime.sample(this.#elapsedMs(link, want))
+    this.#settle(link, want, SUCCESS)
+    link.lastAnsweredMs = this.#deadlines.awakeMs
+  }
+
+  /** What the peer took for a want, in ms awake. While it answered others, this one waited its turn. */
+  #elapsedMs(link: PeerLink, want: Want): number {
+    return this.#deadlines.awakeMs - Math.max(want.askedAtMs, link.lastAnsweredMs)
+  }
+
+  #settle(link: PeerLink, want: Want | undefined, outcome: number): void {
+    if (want === undefined) return
+    const elapsedMs = this.#elapsedMs(link, want)
+    want.settle(outcome, elapsedMs)
+    this.#handlers.onWant(resultOf(outcome), elapsedMs)
   }
 
   /** The peer reset a stream: one failure, however many wants went out on it. */
   wasReset(link: PeerLink, stream: object): void {
     this.#noteLife()
-    this.#failOnce(link.wants.takeAll(stream))
+    this.#failOnce(link, link.wants.takeAll(stream))
   }
 
   /**
@@ -220,11 +229,11 @@ export class PeerJudge {
     link.wants.forget()
     link.peerWants = 0
     if (!isPeersFault(error)) {
-      for (const want of open) want.settle(IGNORED)
+      for (const want of open) this.#settle(link, want, IGNORED)
       if (link.detached === 0) this.#clear(link)
       return
     }
-    this.#failOnce(open)
+    this.#failOnce(link, open)
     // Lost while it was expected to answer: has it gone for good?
     if (open.length > 0) this.#protection.suspect(link.key)
     if (this.#protection.isSuspect(link.key)) this.#handlers.onSuspect(link)
@@ -233,15 +242,13 @@ export class PeerJudge {
   /** Ends everything that is waited for, to nobody's harm. */
   dismiss(): void {
     for (const link of this.#links.values()) {
-      for (const want of link.wants.takeAll()) want.settle(IGNORED)
+      for (const want of link.wants.takeAll()) this.#settle(link, want, IGNORED)
       this.#clear(link)
     }
   }
 
-  #failOnce(wants: readonly Want[]): void {
-    const [first, ...others] = wants
-    for (const want of others) want.settle(IGNORED)
-    first?.settle(FAILURE)
+  #failOnce(link: PeerLink, wants: readonly Want[]): void {
+    for (const [index, want] of wants.entries()) this.#settle(link, want, index === 0 ? FAILURE : IGNORED)
   }
 
   #noteLife(): void {
@@ -255,17 +262,28 @@ export class PeerJudge {
 
 /**
  * The multihash of a CID as text, `undefined` if there is none. It is what follows version and codec; a CID of version
- * 0 is nothing else. Whether it is a good one does not matter here.
+ * 0 is nothing else. Not `CID.decode`, which does more than is needed for each want of each peer.
  */
 function readMultihash(cid: Uint8Array): string | undefined {
-  if (cid[0] === SHA2_256) return textOf(cid)
   try {
-    const [, versionLength] = varint.decode(cid)
+    const [version, versionLength] = varint.decode(cid)
+    if (version === SHA2_256) return checkedMultihash(cid)
     const [, codecLength] = varint.decode(cid, versionLength)
-    return textOf(cid.subarray(versionLength + codecLength))
+    return version === 1 ? checkedMultihash(cid.subarray(versionLength + codecLength)) : undefined
   } catch {
     return undefined
   }
+}
+
+function checkedMultihash(bytes: Uint8Array): string | undefined {
+  const [, codeLength] = varint.decode(bytes)
+  const [size, sizeLength] = varint.decode(bytes, codeLength)
+  return bytes.length === codeLength + sizeLength + size ? textOf(bytes) : undefined
+}
+
+function resultOf(outcome: number): WantResult {
+  if (outcome === SUCCESS) return 'answered'
+  return outcome === FAILURE ? 'failed' : 'ignored'
 }
 
 function textOf(bytes: Uint8Array): string {

@@ -14,12 +14,17 @@ export interface PeerLink {
   /** How long it takes from a want to its answer. */
   readonly answerTime: ResponseTime
   readonly wants: WantLedger
+  /** When it last sent anything over Bitswap, and when it last answered a want, in ms awake. */
+  lastHeardMs: number
+  lastAnsweredMs: number
   /** The version of Bitswap it was last found to speak. */
   protocol: string | undefined
   /** Streams that are being opened. */
   opening: number
   /** Of these, the ones that go on whatever becomes of whoever asked for them: one is enough of a probe. */
   detached: number
+  /** Whether one of them was opened for nothing but to find out whether the peer responds. */
+  isProbed: boolean
   /** Calls of `executeRequest` under way: the streams opened meanwhile belong to them. */
   executing: number
   /** Wants of the peer that we have not answered. */
@@ -55,15 +60,11 @@ export class PeerLinks {
   /** Forgets a link nobody has a use for any more. */
   release(link: PeerLink): void {
     if (link.connections.size > 0 || link.opening > 0 || link.executing > 0) return
-    this.#links.delete(link.key)
+    if (this.#links.get(link.key) === link) this.#links.delete(link.key)
   }
 
   values(): Iterable<PeerLink> {
     return this.#links.values()
-  }
-
-  clear(): void {
-    this.#links.clear()
   }
 }
 
@@ -75,9 +76,12 @@ function newLink(peer: PeerId, key: string): PeerLink {
     openTime: new ResponseTime(),
     answerTime: new ResponseTime(),
     wants: new WantLedger(),
+    lastHeardMs: -Infinity,
+    lastAnsweredMs: -Infinity,
     protocol: undefined,
     opening: 0,
     detached: 0,
+    isProbed: false,
     executing: 0,
     peerWants: 0,
     isOwed: false,

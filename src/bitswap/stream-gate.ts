@@ -1,6 +1,7 @@
 import {
   AbortError,
   type Connection,
+  type DialTarget,
   type IdentifyResult,
   isPeerId,
   type Libp2pEvents,
@@ -14,9 +15,9 @@ import {
 } from '@libp2p/interface'
 import type { ConnectionManager, OpenConnectionOptions } from '@libp2p/interface-internal'
 import { peerIdFromString } from '@libp2p/peer-id'
-import type { Multiaddr } from '@multiformats/multiaddr'
 import { rejectionError } from '../core/errors.ts'
 import { type Clock, type Outcome, type Protection, RejectedError } from '../core/index.ts'
+import { isUnsupported } from './blame.ts'
 import type { Deadlines } from './deadlines.ts'
 import { DeferredStream } from './deferred-stream.ts'
 import { Override } from './override.ts'
@@ -56,7 +57,10 @@ export interface Pass {
   /** Why nothing but answers may be sent. */
   readonly refusal: RejectedError | undefined
   settle(outcome: Outcome): void
+  /** Whether it came as far as opening the stream. */
   isUsed: boolean
+  /** Whether the sender went on, and whatever he writes is delivered later or lost. */
+  isTaken: boolean
 }
 
 /** What the gate needs of the node. */
@@ -77,6 +81,8 @@ export interface GateHandlers {
   onStream(stream: Stream, link: PeerLink, pass: Pass): void
   /** Something meant for the peer was held back. */
   onHeldBack(link: PeerLink, rejection: RejectedError): void
+  /** A message that was taken from its sender did not reach the peer. */
+  onLost(link: PeerLink): void
   onOpened(elapsedMs: number): void
 }
 
@@ -124,8 +130,14 @@ export class StreamGate {
     this.#log = log
     this.#openStream = new Override(components.connectionManager, 'openStream', original => {
       this.#openStreamUnguarded = original
-      return (peer, protocols, options) =>
-        this.#openByPeer(original, peer, protocols, options as Options | undefined)
+      return (...args) => {
+        const [target, protocols, options] = args
+        const peer = readPeerId(target)
+        // To a connected peer, `newStream` decides.
+        if (peer === undefined || !this.#isGuarded(protocols) || this.#isConnected(peer))
+          return original(...args)
+        return this.#openByPeer(original, peer, target, protocols, options as Options | undefined)
+      }
     })
   }
 
@@ -162,7 +174,12 @@ export class StreamGate {
     let unguarded: NewStream | undefined
     const newStream = new Override(connection, 'newStream', original => {
       unguarded = original
-      return (protocols, options) => this.#openOn(link, original, protocols, options)
+      return (...args) => {
+        const [protocols, options] = args
+        return this.#isGuarded(protocols)
+          ? this.#openOn(link, original, protocols, options as Options | undefined)
+          : original(...args)
+      }
     })
     newStream.activate()
     const onClose = ({ error }: StreamCloseEvent): void => {
@@ -194,31 +211,48 @@ export class StreamGate {
   /** Stands in for `connectionManager.openStream`. */
   async #openByPeer(
     original: OpenStream,
-    target: PeerId | Multiaddr | Multiaddr[],
+    peer: PeerId,
+    target: DialTarget,
     protocols: string | string[],
     options: Options = {}
   ): Promise<Stream> {
-    const peer = readPeerId(target)
-    const isOurs = isBitswap([protocols].flat()) && this.#protection.mode !== 'off'
-    // To a connected peer, `newStream` decides.
-    if (peer === undefined || !isOurs || this.#isConnected(peer))
-      return original(target, protocols, options as OpenOptions)
+    options.signal?.throwIfAborted()
     const link = this.#links.claim(peer)
-    const pass = this.#admit(link, options)
+    try {
+      return await this.#dial(
+        link,
+        this.#admit(link, options),
+        passed => original(target, protocols, { ...options, [PASS]: passed } as OpenOptions),
+        options.signal
+      )
+    } finally {
+      this.#links.release(link)
+    }
+  }
+
+  async #dial(
+    link: PeerLink,
+    pass: Pass,
+    open: (pass: Pass) => Promise<Stream>,
+    signal: AbortSignal | undefined
+  ): Promise<Stream> {
+    // Lets awake time go on, by which it is told whether others responded meanwhile.
     const dialling = this.#deadlines.add(NO_LIMIT_MS, () => {})
     const sinceMs = this.#deadlines.awakeMs
     try {
-      return await original(target, protocols, { ...options, [PASS]: pass } as OpenOptions)
+      return await open(pass)
     } catch (error) {
       // Once it got to the stream, that has been judged.
-      if (!pass.isUsed && options.signal?.aborted !== true)
-        pass.settle(this.#judge.openFailed(link, error, sinceMs))
+      if (!pass.isUsed && signal?.aborted !== true) pass.settle(this.#judge.openFailed(link, error, sinceMs))
       throw error
     } finally {
       dialling.cancel()
       if (!pass.isUsed) pass.settle('ignored')
-      this.#links.release(link)
     }
+  }
+
+  #isGuarded(protocols: string | string[]): boolean {
+    return isBitswap([protocols].flat()) && this.#protection.mode !== 'off'
   }
 
   #isConnected(peer: PeerId): boolean {
@@ -233,8 +267,8 @@ export class StreamGate {
     options: Options = {}
   ): Promise<Stream> {
     const names = [protocols].flat()
-    if (!isBitswap(names) || this.#protection.mode === 'off') return original(protocols, options)
     const { [PASS]: given, ...rest } = options
+    rest.signal?.throwIfAborted()
     const pass = given ?? this.#admit(link, options)
     pass.isUsed = true
     // Whoever opened it with a time limit of his own, or to be useful to the peer, waits himself.
@@ -243,15 +277,16 @@ export class StreamGate {
     const waitMs = this.#waitMs(link)
     const opening = this.#openDetached(link, original, names, rest, pass)
     const protocol = names.length === 1 ? names[0] : names.find(name => name === link.protocol)
-    return this.#waitFor(link, opening, protocol, waitMs, rest.signal ?? undefined)
+    return this.#waitFor(link, pass, opening, protocol, waitMs, rest.signal ?? undefined)
   }
 
   /** @throws RejectedError */
   #admit(link: PeerLink, options: Options): Pass {
     if (link.executing > 0) return uncountedPass('RIDE')
-    if (isAnswer(options.message)) return uncountedPass('ANSWER')
+    if (isReply(options.message)) return uncountedPass('ANSWER')
     try {
-      if (link.opening >= MAX_OPENING) throw localRejection(link, 'IN_FLIGHT_FULL')
+      if (link.opening >= MAX_OPENING && this.#protection.mode === 'enforce')
+        throw this.#localRejection(link, 'IN_FLIGHT_FULL')
       const permit = this.#protection.admit(link.key, { timeoutMs: NO_LIMIT_MS })
       return { ...uncountedPass('CALL'), settle: outcome => permit.settle(outcome) }
     } catch (error) {
@@ -269,7 +304,8 @@ export class StreamGate {
     newStream: NewStream,
     protocols: string[],
     options: Options,
-    pass: Pass
+    pass: Pass,
+    onOver = () => {}
   ): Promise<Stream> {
     const { openTimeoutMs } = this.#limits
     const limit = new AbortController()
@@ -282,6 +318,7 @@ export class StreamGate {
       tooLate.cancel()
       link.detached--
       this.#detached.delete(limit)
+      onOver()
     }
     return this.#open(link, newStream, protocols, { ...options, signal: limit.signal }, pass, isOver)
   }
@@ -319,8 +356,8 @@ export class StreamGate {
         // By whoever asked for it. One that is detached ends only by its own limit.
         const wasGivenUp = isOver === undefined && options.signal?.aborted === true
         pass.settle(wasGivenUp ? 'ignored' : this.#judge.openFailed(link, error, sinceMs))
-        // Perhaps a message was lost with it.
-        if (pass.kind === 'CALL') link.isOwed = true
+        // Who does not speak Bitswap will not be reached another time either.
+        if (pass.isTaken && !isUnsupported(error)) this.#handlers.onLost(link)
         this.#links.release(link)
         throw error
       }
@@ -330,12 +367,16 @@ export class StreamGate {
   /** The stream, or after `waitMs` one that stands for it. */
   #waitFor(
     link: PeerLink,
+    pass: Pass,
     opening: Promise<Stream>,
     protocol: string | undefined,
     waitMs: number,
     signal: AbortSignal | undefined
   ): Promise<Stream> {
-    const standIn = (): Stream => new DeferredStream(opening, protocol!, this.#log)
+    const standIn = (): Stream => {
+      pass.isTaken = true
+      return new DeferredStream(opening, protocol!, this.#log)
+    }
     if (waitMs === 0 && protocol !== undefined) return Promise.resolve(standIn())
     return new Promise((resolve, reject) => {
       const giveUp = (reason: unknown): void => {
@@ -345,8 +386,10 @@ export class StreamGate {
       const onAbort = (): void => giveUp(signal?.reason)
       const waiting = this.#deadlines.add(waitMs === 0 ? this.#lateAfterMs(link) : waitMs, () => {
         signal?.removeEventListener('abort', onAbort)
-        if (protocol === undefined) giveUp(localRejection(link, 'SUSPECT'))
-        else resolve(standIn())
+        if (protocol !== undefined) return resolve(standIn())
+        const rejection = this.#localRejection(link, 'SUSPECT')
+        this.#handlers.onHeldBack(link, rejection)
+        giveUp(rejection)
       })
       const settled = (): void => {
         waiting.cancel()
@@ -356,6 +399,12 @@ export class StreamGate {
       else signal?.addEventListener('abort', onAbort, { once: true })
       opening.finally(settled).then(resolve, reject)
     })
+  }
+
+  /** The error for what is not done for a reason that lies here. */
+  #localRejection({ key }: PeerLink, reason: 'IN_FLIGHT_FULL' | 'SUSPECT'): RejectedError {
+    const state = this.#protection.getPeerStatus(key)?.circuitState ?? 'CLOSED'
+    return rejectionError({ key, reason, state, retryAfterMs: 0 })
   }
 
   /** How long a caller waits for a stream, in ms: not at all if that has shown to be long, or the peer to be bad. */
@@ -372,7 +421,9 @@ export class StreamGate {
 
   /** Finds out whether a suspect responds, if that is not under way: opens a stream, dialling it first if need be. */
   probe(link: PeerLink): void {
-    if (link.detached > 0) return
+    // Those on a connection that is gone will not find out.
+    if (link.isProbed || (link.detached > 0 && link.connections.size > 0)) return
+    link.isProbed = true
     const [connection] = link.connections
     const guarded = connection && this.#connections.get(connection)
     const newStream: NewStream =
@@ -381,7 +432,10 @@ export class StreamGate {
     const protocols = [link.protocol ?? BITSWAP, PING]
     this.#log.trace('probing %p', link.peer)
     const pass = uncountedPass('ANSWER')
-    this.#openDetached(link, newStream, protocols, { runOnLimitedConnection: true }, pass).then(
+    const over = (): void => {
+      link.isProbed = false
+    }
+    this.#openDetached(link, newStream, protocols, { runOnLimitedConnection: true }, pass, over).then(
       discard,
       error => this.#log.trace('probe of %p failed - %e', link.peer, error)
     )
@@ -396,13 +450,8 @@ interface GuardedConnection {
   readonly release: () => void
 }
 
-/** The error for what is not done for a reason that lies here. */
-function localRejection({ key }: PeerLink, reason: 'IN_FLIGHT_FULL' | 'SUSPECT'): RejectedError {
-  return rejectionError({ key, reason, state: 'CLOSED', retryAfterMs: 0 })
-}
-
 function uncountedPass(kind: Pass['kind'], refusal?: RejectedError): Pass {
-  return { kind, refusal, settle: () => {}, isUsed: false }
+  return { kind, refusal, settle: () => {}, isUsed: false, isTaken: false }
 }
 
 /** Nobody wants it any more. */
@@ -414,7 +463,7 @@ function discard(stream: Stream): void {
  * Whether a message holds nothing but what the peer asked for. Helia hands the message it is about to send along with
  * the options for the stream.
  */
-function isAnswer(message: unknown): boolean {
+function isReply(message: unknown): boolean {
   const { wantlist, blocks, blockPresences } = Object(message) as Record<string, unknown>
   return sizeOf(wantlist) === 0 && sizeOf(blocks) + sizeOf(blockPresences) > 0
 }
@@ -423,7 +472,7 @@ function sizeOf(collection: unknown): number {
   return collection instanceof Map ? collection.size : Number.NaN
 }
 
-function readPeerId(target: PeerId | Multiaddr | Multiaddr[]): PeerId | undefined {
+function readPeerId(target: DialTarget): PeerId | undefined {
   if (isPeerId(target)) return target
   const [address] = [target].flat()
   const id = address?.getComponents().findLast(({ name }) => name === 'p2p')?.value

@@ -66,9 +66,7 @@ export class BlockReader extends BaseBlockstore {
   #fetchOnce(cid: CID, key: string): Promise<Uint8Array> {
     const running = this.#wanted.get(key)
     if (running !== undefined) return running
-    const fetching = this.#turns
-      .run(() => this.#fetch(cid, key))
-      .finally(() => this.#wanted.delete(key))
+    const fetching = this.#turns.run(() => this.#fetch(cid, key)).finally(() => this.#wanted.delete(key))
     this.#wanted.set(key, fetching)
     return fetching
   }

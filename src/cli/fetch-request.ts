@@ -1,6 +1,6 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
-import { messageOf, UsageError } from './command-error.ts'
+import { UsageError } from './command-error.ts'
 import { peerAddress } from './peer-address.ts'
 import { harmless, shorten } from './terminal/visible-text.ts'
 
@@ -28,16 +28,19 @@ export interface FetchArguments {
   readonly timeout: string
 }
 
+const CID_SHAPE = 'a CID looks like bafy... or Qm...'
 const MAX_PATIENCE_S = 24 * 60 * 60
 
-const codecNames: Readonly<Record<number, string>> = {
-  81: 'cbor',
-  113: 'dag-cbor',
-  114: 'a key, such as a peer id or an IPNS name',
-  297: 'dag-json',
-  512: 'json'
-}
+const codecNames: ReadonlyMap<number, string> = new Map([
+  [0x51, 'cbor'],
+  [0x71, 'dag-cbor'],
+  [0x72, 'a key, such as a peer id or an IPNS name'],
+  [0x0129, 'dag-json'],
+  [0x0200, 'json']
+])
+/** raw, dag-pb */
 const FILE_CODECS = [0x55, 0x70]
+/** identity, sha2-256, sha2-512 */
 const HASHES = [0x00, 0x12, 0x13]
 
 /** @throws UsageError naming what is wrong and what is allowed */
@@ -60,36 +63,37 @@ export function fetchRequest({ positionals, peers, output, timeout }: FetchArgum
 
 function parseCid(text: string): CID {
   const bare = text.replace(/^(ipfs:\/\/|\/ipfs\/)/, '')
-  if (/^\//.test(bare))
-    throw new UsageError(
-      `invalid CID ${quoted(text)}: that is an address or a path; a CID looks like bafy... or Qm...`
-    )
-  if (bare.includes('/'))
-    throw new UsageError(
-      `invalid CID ${quoted(text)}: paths below a CID are not supported; name the CID of the file itself`
-    )
-  if (/^(12D3KooW|16Uiu2H)/.test(bare))
-    throw new UsageError(`invalid CID ${quoted(text)}: that is a peer id; a CID looks like bafy... or Qm...`)
+  const confusion = confusedWith(bare)
+  if (confusion !== undefined) throw new UsageError(`invalid CID ${quoted(text)}: ${confusion}; ${CID_SHAPE}`)
   const cid = decodeCid(bare)
-  if (!FILE_CODECS.includes(cid.code)) {
+  const { code, multihash } = cid
+  if (!FILE_CODECS.includes(code)) {
+    const codec = codecNames.get(code) ?? `codec 0x${code.toString(16)}`
     throw new UsageError(
-      `CID ${quoted(text)} is of ${codecNames[cid.code] ?? `codec 0x${cid.code.toString(16)}`}; only files can be fetched, of codec dag-pb or raw`
+      `CID ${quoted(text)} is of ${codec}; only files can be fetched, of codec dag-pb or raw`
     )
   }
-  if (!HASHES.includes(cid.multihash.code)) {
+  if (!HASHES.includes(multihash.code)) {
     throw new UsageError(
-      `CID ${quoted(text)} has a hash of type 0x${cid.multihash.code.toString(16)}; only sha2-256, sha2-512 and identity can be verified`
+      `CID ${quoted(text)} has a hash of type 0x${multihash.code.toString(16)}; only sha2-256, sha2-512 and identity can be verified`
     )
   }
   return cid
 }
 
+/** What was given instead of a CID, if that can be told. */
+function confusedWith(text: string): string | undefined {
+  if (text.startsWith('/')) return 'that is an address or a path'
+  if (text.includes('/')) return 'paths below a CID are not supported, name that of the file itself'
+  return /^(12D3KooW|16Uiu2H)/.test(text) ? 'that is a peer id' : undefined
+}
+
 function decodeCid(text: string): CID {
   try {
     return CID.parse(text)
-  } catch (error) {
+  } catch {
     throw new UsageError(
-      `invalid CID ${quoted(text)}: ${harmless(messageOf(error))}; a CID looks like bafy... or Qm...`
+      `invalid CID ${quoted(text)}: it cannot be decoded, perhaps it is incomplete; ${CID_SHAPE}`
     )
   }
 }

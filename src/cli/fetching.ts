@@ -13,6 +13,7 @@ import { StallTimer } from './stall-timer.ts'
 import type { Progress } from './terminal/progress-line.ts'
 import { bytesText, countText, durationText } from './terminal/quantities.ts'
 import { harmless } from './terminal/visible-text.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 /** Blocks asked for at once: enough to keep a distant peer busy, and little to hold in memory. */
 const BLOCKS_AT_ONCE = 32
@@ -71,7 +72,8 @@ export class Fetching {
     })
     this.#stall = stall
     try {
-      await this.#unlessAborted(this.#transfer(output))
+      // An aborted `get` of Helia may take ten seconds to say so.
+      await unlessAborted(this.#transfer(output), this.#signal)
       await output.finish()
     } catch (error) {
       throw this.#signal.aborted ? this.#signal.reason : fetchError(error)
@@ -114,20 +116,8 @@ export class Fetching {
 
   async #fileSize(files: ReturnType<typeof unixfs>): Promise<number> {
     const stat = await files.stat(this.#request.cid, { signal: this.#signal })
-    if (stat.type === 'directory') throw failed(`${this.#request.cid} is a directory, not a file`)
+    if (stat.type === 'directory') throw failed(`not a file: ${this.#request.cid} is a directory`)
     return Number(stat.size)
-  }
-
-  async #unlessAborted(work: Promise<void>): Promise<void> {
-    const aborted = Promise.withResolvers<never>()
-    const onAbort = (): void => aborted.reject(this.#signal.reason)
-    this.#signal.addEventListener('abort', onAbort, { once: true })
-    try {
-      // An aborted `get` of Helia may take ten seconds to say so.
-      await Promise.race([work, aborted.promise])
-    } finally {
-      this.#signal.removeEventListener('abort', onAbort)
-    }
   }
 
   async #stop(): Promise<void> {
@@ -173,8 +163,10 @@ function failed(message: string): CommandError {
 function fetchError(error: unknown): CommandError {
   if (error instanceof CommandError) return error
   const { name } = Object(error) as { name?: string }
+  const message = harmless(messageOf(error))
   if (name === 'OverReadError' || name === 'UnderReadError') {
     return failed('the file is malformed: its parts do not add up to its size')
   }
-  return failed(`this is no file that can be read: ${harmless(messageOf(error))}`)
+  if (name === 'NotUnixFSError' || name === 'NotAFileError') return failed(`not a file: ${message}`)
+  return failed(`fetching failed: ${message}`)
 }

@@ -4,6 +4,7 @@ import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promi
 import { basename, dirname, join, resolve } from 'node:path'
 import { CommandError } from './command-error.ts'
 import { exitCodes } from './exit-codes.ts'
+import { InterruptedError } from './interruption.ts'
 
 /** Where fetched bytes go: all of them, or none that anybody could take for the file. */
 export interface Output extends AsyncDisposable {
@@ -118,5 +119,6 @@ const reasons: Readonly<Record<string, string>> = {
 
 function cannotWrite(what: string, error: unknown): CommandError {
   const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EPIPE') return new InterruptedError(exitCodes.readerGone, 'nobody reads the output any more')
   return new CommandError(exitCodes.cannotWrite, `cannot write ${what}: ${reasons[code ?? ''] ?? message}`)
 }

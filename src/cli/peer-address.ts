@@ -1,3 +1,4 @@
+import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { messageOf, UsageError } from './command-error.ts'
 import { harmless, shorten } from './terminal/visible-text.ts'
@@ -19,6 +20,11 @@ export function peerAddress(text: string): { peerId: string; multiaddr: Multiadd
   if (peerId === undefined) {
     throw new UsageError(`invalid peer ${name}: it must end with /p2p/<peer id>; allowed is ${SHAPE}`)
   }
+  if (!isPeerId(peerId)) {
+    throw new UsageError(
+      `invalid peer ${name}: '${peerId}' is no peer id; one looks like 12D3KooW... or Qm...`
+    )
+  }
   const names = components.map(component => component.name)
   if (names.includes('p2p-circuit')) {
     throw new UsageError(`invalid peer ${name}: relayed addresses are not supported; allowed is ${SHAPE}`)
@@ -30,6 +36,15 @@ export function peerAddress(text: string): { peerId: string; multiaddr: Multiadd
     throw new UsageError(`invalid peer ${name}: nobody can be reached at port 0`)
   }
   return { peerId, multiaddr: address }
+}
+
+function isPeerId(text: string): boolean {
+  try {
+    peerIdFromString(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function decode(text: string, name: string): Multiaddr {

@@ -17,12 +17,13 @@ export interface PeerReport {
   readonly protection: PeerKnowledge | null
 }
 
-export type PeerKnowledge = Pick<
+type PeerKnowledge = Pick<
   BitswapPeerStatus,
   'circuitState' | 'healthStatus' | 'isSuspect' | 'successRate' | 'responseTimeMs' | 'recoveryRate'
 > & {
-  /** Requests that ended of late, answered or not. */
+  /** Requests that ended of late, answered or not, and those of them that failed. */
   readonly requests: number
+  readonly failures: number
   /** What was last wrong with it; empty if nothing was. */
   readonly lastTrouble: string
 }
@@ -53,6 +54,7 @@ function knowledge(status: BitswapPeerStatus): PeerKnowledge {
     responseTimeMs,
     recoveryRate,
     requests: counts.totalSuccesses + counts.totalFailures,
+    failures: counts.totalFailures,
     lastTrouble: troubleText(status)
   }
 }
@@ -62,10 +64,11 @@ export function peerReportText(report: PeerReport): string {
   const { peerId, isConnected, problem, blocks, protection } = report
   const facts = [isConnected ? 'connected' : (problem ?? 'not connected'), countText(blocks, 'block')]
   if (protection !== null) {
-    const { circuitState, healthStatus, responseTimeMs, lastTrouble } = protection
+    const { circuitState, healthStatus, responseTimeMs, requests, failures, lastTrouble } = protection
     facts.push(circuitState, healthStatus)
     if (responseTimeMs > 0) facts.push(`answers in ${durationText(responseTimeMs)}`)
     if (lastTrouble !== '') facts.push(lastTrouble)
+    else if (failures > 0) facts.push(`${failures} of ${countText(requests, 'request')} failed`)
     if (isConnected && blocks === 0 && responseTimeMs > 0) facts.push('perhaps it does not have the file')
   }
   return `${peerId}: ${facts.join(', ')}`

@@ -319,12 +319,17 @@ export class ProtectionTable {
     return this.#settleWithCare(slot, token, outcome, nowMs)
   }
 
+  /** As {@link settle}, of a call whose time is measured by the caller: it took `elapsedMs`. */
+  settleMeasured(slot: number, token: number, outcome: number, nowMs: number, elapsedMs: number): boolean {
+    return this.#settleWithCare(slot, token, outcome, nowMs, elapsedMs)
+  }
+
   /** {@link settle} in all other cases. */
-  #settleWithCare(slot: number, token: number, outcome: number, nowMs: number): boolean {
+  #settleWithCare(slot: number, token: number, outcome: number, nowMs: number, elapsedMs?: number): boolean {
     if (nowMs >= this.#calls.earliestDeadline) this.#failOverdueCalls(nowMs)
     const call = this.#calls.find(token)
     const isGood = call >= 0 && this.#calls.slot(call) === slot
-    if (isGood) this.#finish(call, outcome, nowMs)
+    if (isGood) this.#finish(call, outcome, nowMs, elapsedMs)
     if (this.#events.length > 0) this.#tell()
     return isGood
   }
@@ -413,9 +418,9 @@ export class ProtectionTable {
 
   /** Opens a circuit on evidence that needs no counting: the target was found not to respond at all. */
   trip(slot: number, nowMs: number): void {
+    this.clearSuspicion(slot)
     if (this.#isOff) return
     this.catchUp(nowMs)
-    this.clearSuspicion(slot)
     this.#isUnresponsive = true
     this.breakers.trip(slot, nowMs)
     this.#isUnresponsive = false
@@ -564,12 +569,12 @@ export class ProtectionTable {
     return token
   }
 
-  #finish(call: number, outcome: number, nowMs: number): void {
+  #finish(call: number, outcome: number, nowMs: number, measuredMs?: number): void {
     const calls = this.#calls
     const slot = calls.slot(call)
     const generation = calls.generation(call)
     const bucketEnd = calls.bucketEnd(call)
-    const elapsedMs = nowMs - calls.startedAt(call)
+    const elapsedMs = measuredMs ?? nowMs - calls.startedAt(call)
     calls.close(call)
     this.#records.ints[slot * this.#records.stride + CALLS]! -= 1 << IN_FLIGHT_SHIFT
 

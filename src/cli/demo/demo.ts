@@ -5,7 +5,7 @@ import { cast } from './cast.ts'
 import type { Moment } from './moment.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
 import { Race } from './race.ts'
-import { contestants, liveLines, paragraph, peerLines, resultLines } from './scene-lines.ts'
+import { liveLines, paragraph, peerLines, resultLines } from './scene-lines.ts'
 import { BLOCK_BYTES, BLOCKS, shortenedText, shortenedTimes } from './settings.ts'
 import { Stage } from './stage.ts'
 
@@ -79,7 +79,7 @@ function document(race: Race, outcomes: readonly Outcome[], moments: readonly Mo
   return {
     file: { blocks: BLOCKS, bytes: BLOCKS * BLOCK_BYTES },
     shortened: shortenedTimes,
-    outcomes: Object.fromEntries(outcomes.map((outcome, index) => [contestants[index]!.name, outcome])),
+    outcomes: { stock: outcomes[0], protected: outcomes[1] },
     peers: race.rows,
     moments
   }

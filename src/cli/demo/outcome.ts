@@ -19,12 +19,12 @@ export function outcomeOf(reading: Reading): Outcome {
   const waitedMs = ending === 'DONE' ? 0 : idleMs
   return {
     finished: ending === 'DONE',
-    totalMs: reading.durationMs,
+    totalMs: Math.round(reading.durationMs),
     blocks: times.length,
     bytes: reading.bytes,
-    p50Ms: percentile(times, 0.5),
-    p95Ms: percentile(times, 0.95),
-    maxMs: Math.max(times.at(-1) ?? 0, waitedMs)
+    p50Ms: Math.round(percentile(times, 0.5)),
+    p95Ms: Math.round(percentile(times, 0.95)),
+    maxMs: Math.round(Math.max(times.at(-1) ?? 0, waitedMs))
   }
 }
 

@@ -17,7 +17,11 @@ export interface PeerRow {
   readonly blocks: number
 }
 
-const stateFormats: Readonly<Record<CircuitState, Format>> = { CLOSED: 'green', HALF_OPEN: 'yellow', OPEN: 'red' }
+const stateFormats: Readonly<Record<CircuitState, Format>> = {
+  CLOSED: 'green',
+  HALF_OPEN: 'yellow',
+  OPEN: 'red'
+}
 
 const healthFormats: Readonly<Record<HealthStatus, Format | undefined>> = {
   HEALTHY: 'green',
@@ -33,7 +37,12 @@ export const peerColumns: ReadonlyArray<Column<PeerRow>> = [
   { title: 'response', align: 'right', cell: ({ status }) => ({ text: responseText(status) }) },
   { title: 'share', align: 'right', minWidth: 6, cell: ({ status }) => ({ text: shareText(status) }) },
   { title: 'blocks', align: 'right', dispensable: 2, cell: ({ blocks }) => ({ text: String(blocks) }) },
-  { title: 'last trouble', minWidth: 20, leastWidth: 10, cell: ({ trouble }) => ({ text: trouble === '' ? '-' : trouble }) },
+  {
+    title: 'last trouble',
+    minWidth: 20,
+    leastWidth: 10,
+    cell: ({ trouble }) => ({ text: trouble === '' ? '-' : trouble })
+  },
   { title: 'what it is', dispensable: 3, cell: ({ about }) => ({ text: about, format: 'dim' }) }
 ]
 

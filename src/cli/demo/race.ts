@@ -11,6 +11,7 @@ import { startProtectedNode } from '../protected-node.ts'
 import { Provider } from '../provider.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import { troubleText } from '../trouble.ts'
+import { unlessAborted } from '../unless-aborted.ts'
 import { cast, type Role } from './cast.ts'
 import { type Moment, protectionText } from './moment.ts'
 import type { PeerRow } from './peer-rows.ts'
@@ -32,11 +33,7 @@ const told: ReadonlyArray<ProtectionEvent['type']> = [
   'recovery:relapse'
 ]
 
-/** A node, and the file it is to read. */
-interface Reader {
-  readonly node: FetchingNode<Record<never, never>>
-  readonly cid: CID
-}
+type Node = FetchingNode<Record<never, never>>
 
 /**
  * A stock node and a protected one, which read at the same time from the same peers while things happen to these.
@@ -46,7 +43,8 @@ interface Reader {
 export class Race implements AsyncDisposable {
   readonly readings: readonly Reading[] = contestants.map(() => new Reading())
   readonly #swarm: Swarm
-  readonly #readers: readonly Reader[]
+  readonly #nodes: readonly Node[]
+  #cids: readonly CID[] = []
   readonly #protection: BitswapProtectionManager
   readonly #onMoment: (moment: Moment) => void
   #startedAt = 0
@@ -55,24 +53,25 @@ export class Race implements AsyncDisposable {
 
   /** Has the files made, and both nodes connected to all peers. */
   static async prepare(swarm: Swarm, onMoment: (moment: Moment) => void, signal: AbortSignal): Promise<Race> {
-    const [stock, guarded, cids] = await Promise.all([
-      startFetchingNode({}),
-      startProtectedNode(shortenedOptions),
-      addFiles(swarm)
-    ])
-    const readers = [stock, guarded].map((node, index) => ({ node, cid: cids[index]! }))
-    await Promise.all(readers.map(({ node }) => connect(node, swarm, signal)))
-    return new Race(swarm, readers, guarded.libp2p.services.protection, onMoment)
+    const nodes = await Promise.all([startFetchingNode({}), startProtectedNode(shortenedOptions)])
+    const race = new Race(swarm, nodes, nodes[1].libp2p.services.protection, onMoment)
+    try {
+      await unlessAborted(race.#prepare(signal), signal)
+      return race
+    } catch (error) {
+      await race[Symbol.asyncDispose]()
+      throw error
+    }
   }
 
   private constructor(
     swarm: Swarm,
-    readers: readonly Reader[],
+    nodes: readonly Node[],
     protection: BitswapProtectionManager,
     onMoment: (moment: Moment) => void
   ) {
     this.#swarm = swarm
-    this.#readers = readers
+    this.#nodes = nodes
     this.#protection = protection
     this.#onMoment = onMoment
   }
@@ -91,8 +90,8 @@ export class Race implements AsyncDisposable {
     const stopListening = this.#listen()
     const limited = AbortSignal.any([signal, AbortSignal.timeout(READING_LIMIT_MS)])
     try {
-      const [stock, guarded] = this.#readers.map(({ node, cid }, index) =>
-        this.readings[index]!.run(node.blockstore, cid, limited)
+      const [stock, guarded] = this.readings.map((reading, index) =>
+        reading.run(this.#nodes[index]!.blockstore, this.#cids[index]!, limited)
       )
       await guarded
       this.#lastRows = this.rows
@@ -107,7 +106,13 @@ export class Race implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#readers.map(({ node }) => node.stop()))
+    await Promise.all(this.#nodes.map(node => node.stop()))
+  }
+
+  async #prepare(signal: AbortSignal): Promise<void> {
+    const connected = this.#nodes.map(node => connect(node, this.#swarm, signal))
+    const [cids] = await Promise.all([addFiles(this.#swarm), ...connected])
+    this.#cids = cids
   }
 
   #play({ peer, text, play }: Scene): void {
@@ -136,7 +141,7 @@ export class Race implements AsyncDisposable {
   }
 
   #tell(kind: Moment['kind'], who: string, what: string): void {
-    this.#onMoment({ atMs: performance.now() - this.#startedAt, kind, who, what })
+    this.#onMoment({ atMs: Math.round(performance.now() - this.#startedAt), kind, who, what })
   }
 
   #nameOf(peerId: string): string {
@@ -168,7 +173,7 @@ async function addFiles({ peers }: Swarm): Promise<CID[]> {
   return await Promise.all(roots)
 }
 
-async function connect({ libp2p }: Reader['node'], { peers }: Swarm, signal: AbortSignal): Promise<void> {
+async function connect({ libp2p }: Node, { peers }: Swarm, signal: AbortSignal): Promise<void> {
   const providers = peers.map(
     ({ peerId, multiaddr: address }) =>
       new Provider(libp2p, { peerId, multiaddrs: [multiaddr(address)] }, signal)
@@ -176,5 +181,6 @@ async function connect({ libp2p }: Reader['node'], { peers }: Swarm, signal: Abo
   await Promise.all(providers.map(provider => provider.connect()))
   signal.throwIfAborted()
   const problems = providers.map(({ state }) => state.problem).filter(problem => problem !== undefined)
-  if (problems.length > 0) throw new CommandError(exitCodes.failed, `a peer could not be connected to: ${problems[0]}`)
+  if (problems.length > 0)
+    throw new CommandError(exitCodes.failed, `a peer could not be connected to: ${problems[0]}`)
 }

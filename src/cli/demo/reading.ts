@@ -2,6 +2,7 @@ import { unixfs } from '@helia/unixfs'
 import type { CID } from 'multiformats/cid'
 import { BlockReader, type BlockSource } from '../block-reader.ts'
 import { messageOf } from '../command-error.ts'
+import { unlessAborted } from '../unless-aborted.ts'
 import { BLOCKS_AT_ONCE } from './settings.ts'
 
 /** How far a reader has come. */
@@ -47,12 +48,9 @@ export class Reading {
     const blockstore = new BlockReader(blocks, BLOCKS_AT_ONCE, signal, ({ tookMs, sender }) => {
       this.#note(tookMs, sender)
     })
-    const aborted = new Promise<never>((_, reject) => {
-      // An aborted `get` of stock Helia may take ten seconds to say so.
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    })
     try {
-      await Promise.race([this.#readAll(blockstore, cid, signal), aborted])
+      // An aborted `get` of stock Helia may take ten seconds to say so.
+      await unlessAborted(this.#readAll(blockstore, cid, signal), signal)
     } catch (error) {
       this.failure = messageOf(error)
     }

@@ -21,6 +21,8 @@ export class WaitNews {
     const wasWaitingMs = this.#waitedMs
     this.#waitedMs = idleMs < WORTH_TELLING_MS ? 0 : idleMs
     if (wasWaitingMs === 0 && this.#waitedMs > 0) return 'waits, no block comes any more'
-    return wasWaitingMs > 0 && this.#waitedMs === 0 ? `goes on after ${durationText(wasWaitingMs)}` : undefined
+    return wasWaitingMs > 0 && this.#waitedMs === 0
+      ? `goes on after ${durationText(wasWaitingMs)}`
+      : undefined
   }
 }

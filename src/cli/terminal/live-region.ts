@@ -37,10 +37,9 @@ export class LiveRegion implements Disposable {
   draw(lines: readonly string[]): void {
     // A region higher than the screen could not be drawn over.
     const shown = lines.slice(0, Math.max(1, (this.#stream.rows ?? 24) - 1))
-    const hide = this.#isCursorHidden ? '' : HIDE_CURSOR
     const text = shown.map(line => `${CLEAR_LINE}${line}\n`).join('')
-    this.#stream.write(`${hide}${this.#toStart()}${text}${CLEAR_BELOW}`)
-    this.#isCursorHidden = true
+    this.#hideCursor()
+    this.#stream.write(`${this.#toStart()}${text}${CLEAR_BELOW}`)
     this.#drawn = shown
   }
 
@@ -60,9 +59,23 @@ export class LiveRegion implements Disposable {
 
   /** Leaves what was drawn as it is. */
   [Symbol.dispose](): void {
-    if (this.#isCursorHidden) this.#stream.write(SHOW_CURSOR)
-    this.#isCursorHidden = false
+    this.#showCursor()
     this.#drawn = []
+  }
+
+  #hideCursor(): void {
+    if (this.#isCursorHidden) return
+    this.#isCursorHidden = true
+    this.#stream.write(HIDE_CURSOR)
+    // Nobody wants a terminal back without its cursor, however the process ended.
+    process.on('exit', this.#showCursor)
+  }
+
+  readonly #showCursor = (): void => {
+    if (!this.#isCursorHidden) return
+    this.#isCursorHidden = false
+    this.#stream.write(SHOW_CURSOR)
+    process.off('exit', this.#showCursor)
   }
 
   #toStart(): string {

@@ -1,7 +1,7 @@
 import type { Format, Paint } from './paint.ts'
 import { shorten } from './visible-text.ts'
 
-export interface Cell {
+interface Cell {
   readonly text: string
   readonly format?: Format | undefined
 }
