@@ -67,35 +67,48 @@ export class DeferredStream extends AbstractStream {
     }
     this.#target = stream
     try {
-      this.#forwardEvents(stream)
-      if (this.status !== 'open') return
-      let canSendMore = true
-      for (const data of this.#kept.splice(0)) canSendMore = stream.send(data)
-      if (this.#isReadClosed) stream.closeRead().catch(error => stream.abort(error))
-      else if (this.readStatus === 'paused') stream.pause()
-      if (this.#isWriteClosed) stream.close().catch(error => stream.abort(error))
-      else if (canSendMore) this.onMuxerDrain()
+      this.#follow(stream)
+      if (stream.status === 'open' || stream.status === 'closing') this.#deliver(stream)
+      this.#catchUp(stream)
     } catch (error) {
       this.#fail(error)
     }
   }
 
-  /** Passes on what the other tells, and what it would have told had it been listened to before. */
-  #forwardEvents(stream: Stream): void {
-    const onRemoteCloseWrite = (): void => whenRead(stream, () => this.onRemoteCloseWrite())
-    const onClose = (error?: Error, local?: boolean): void => {
-      if (error !== undefined && local === false) this.onRemoteReset()
-      else if (error !== undefined) this.onTransportClosed(error)
-      else whenRead(stream, () => this.onTransportClosed())
-    }
+  /** Does to the other what was done to this one. */
+  #deliver(stream: Stream): void {
+    let canSendMore = true
+    for (const data of this.#kept.splice(0)) canSendMore = stream.send(data)
+    if (this.#isReadClosed) stream.closeRead().catch(error => stream.abort(error))
+    else if (this.readStatus === 'paused') stream.pause()
+    if (this.#isWriteClosed) stream.close().catch(error => stream.abort(error))
+    else if (canSendMore) this.onMuxerDrain()
+  }
+
+  /** Passes on what the other tells. */
+  #follow(stream: Stream): void {
     stream.addEventListener('drain', () => this.onMuxerDrain())
-    stream.addEventListener('remoteCloseWrite', onRemoteCloseWrite)
-    stream.addEventListener('close', ({ error, local }) => onClose(error, local))
+    stream.addEventListener('remoteCloseWrite', () => this.#onRemoteCloseWrite(stream))
+    stream.addEventListener('close', ({ error, local }) => this.#onClose(stream, error, local))
     // Nobody reads a stream whose reading end is closed; listening would only keep its bytes flowing.
     if (!this.#isReadClosed) stream.addEventListener('message', ({ data }) => this.onData(data))
-    if (stream.remoteWriteStatus === 'closed') onRemoteCloseWrite()
+  }
+
+  /** Takes note of what happened before the other was listened to: a peer may close, or reset, at once. */
+  #catchUp(stream: Stream): void {
     if (stream.status === 'reset') this.onRemoteReset()
-    else if (stream.status === 'aborted' || stream.status === 'closed') onClose()
+    else if (stream.status === 'aborted') this.abort(new Error('Aborted before it was used'))
+    else if (stream.remoteWriteStatus === 'closed') this.#onRemoteCloseWrite(stream)
+  }
+
+  #onRemoteCloseWrite(stream: Stream): void {
+    whenRead(stream, () => this.onRemoteCloseWrite())
+  }
+
+  #onClose(stream: Stream, error: Error | undefined, local: boolean | undefined): void {
+    if (error !== undefined && local === false) this.onRemoteReset()
+    else if (error !== undefined) this.onTransportClosed(error)
+    else whenRead(stream, () => this.onTransportClosed())
   }
 
   #fail(error: Error | unknown): void {

@@ -27,6 +27,7 @@ function describe(error: unknown): string {
   const { name, code, message } = Object(error) as { name?: string; code?: string; message?: string }
   // libp2p puts another error in place of the one that says so, and leaves only its message.
   if (message?.includes('does not match expected remote identity')) return 'another peer answers there'
+  if (name === 'EncryptionFailedError' && message?.includes('timeout')) return 'connected, but no answer'
   // Some socket errors come without their code once libp2p has passed them on.
   const mentioned = message?.match(/\bE[A-Z_]{4,}\b/)?.[0]
   const known = [code, mentioned, name].find(each => each !== undefined && Object.hasOwn(byName, each))

@@ -5,7 +5,7 @@ const MAX_CHANGES = 2
 export function nearest(typed: string, words: readonly string[]): string | undefined {
   const ranked = words
     .map(word => ({ word, changes: changesBetween(typed, word) }))
-    .filter(({ word, changes }) => changes <= Math.min(MAX_CHANGES, word.length / 2))
+    .filter(({ changes }) => changes <= MAX_CHANGES)
     .sort((a, b) => a.changes - b.changes)
   return ranked[0]?.word
 }

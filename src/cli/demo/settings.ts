@@ -7,8 +7,8 @@ export const BLOCKS = 500
 export const BLOCK_BYTES = 16 * 1024
 /** How many blocks each reader asks for at a time. */
 export const BLOCKS_AT_ONCE = 4
-/** A reader that is not done by then is stopped. */
-export const READING_LIMIT_MS = 42_000
+/** A reader that is not done by then, counted from the start of the process, is stopped. */
+export const END_MS = 55_000
 
 const openTimeoutMs = 2000
 const breaker = { timeoutMs: 1500 }
