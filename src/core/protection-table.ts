@@ -403,10 +403,11 @@ export class ProtectionTable {
    * Holds a target back on one sign of trouble, until {@link clearSuspicion} or {@link trip}: whoever suspects it
    * must find out which it is to be.
    *
-   * @returns whether that is new; one that is OPEN is held back already
+   * @returns whether that is new; one that is OPEN is held back already, unless as last resort
    */
   suspect(slot: number, nowMs: number): boolean {
-    if (this.#isOff || this.state(slot, nowMs) === OPEN || this.isSuspect(slot)) return false
+    const isHeldBack = this.state(slot, nowMs) === OPEN && !this.isDemoted(slot)
+    if (this.#isOff || isHeldBack || this.isSuspect(slot)) return false
     this.#setFlags(slot, this.#flags(slot) | SUSPECT)
     return true
   }

@@ -836,3 +836,15 @@ describe('a call that goes along', () => {
     expect(table.breakers.counts(1).totalFailures).toBe(1)
   })
 })
+
+describe('a call measured by its caller', () => {
+  test('took as long as he says, whatever the clock says', () => {
+    const { table } = create({ breaker: { slowCallMs: 100 } })
+    const quick = table.admit(1, 0)
+    expect(table.settleMeasured(1, quick, SUCCESS, 5000, 20)).toBe(true)
+    const slow = table.admit(1, 5000)
+    expect(table.settleMeasured(1, slow, SUCCESS, 5000, 101)).toBe(true)
+    expect(table.settleMeasured(1, slow, SUCCESS, 5000, 20)).toBe(false)
+    expect(table.breakers.counts(1)).toMatchObject({ totalSuccesses: 1, totalFailures: 1 })
+  })
+})

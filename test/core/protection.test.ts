@@ -10,6 +10,7 @@ import {
   ProtectionClosedError,
   RecoverySheddingError,
   SUCCESS,
+  SuspectError,
   TableFullError,
   TooManyInFlightError,
   TooManyRequestsError
@@ -823,4 +824,75 @@ test('a permit takes no other words than those there are', () => {
     "got 'sucess', allowed: 'success' or 'failure' or 'ignored'"
   )
   expect(permit.settle('success')).toBe(true)
+})
+
+describe('suspicion', () => {
+  test('holds a target back until it is cleared', () => {
+    const { protection } = createProtection()
+    expect([protection.isSteady('a'), protection.suspect('a'), protection.suspect('a')]).toEqual([
+      true,
+      true,
+      false
+    ])
+    expect([protection.isSuspect('a'), protection.isSteady('a'), protection.canAdmit('a')]).toEqual([
+      true,
+      false,
+      false
+    ])
+    expect(() => protection.admit('a')).toThrow(SuspectError)
+    expect([protection.clearSuspicion('a'), protection.clearSuspicion('a')]).toEqual([true, false])
+    expect([protection.isSteady('a'), protection.canAdmit('a')]).toEqual([true, true])
+  })
+
+  test('ends with a trip, which is shown', () => {
+    const { protection, takeEvents } = createProtection()
+    protection.suspect('a')
+    protection.trip('a')
+    expect(protection.getPeerStatus('a')).toMatchObject({ circuitState: 'OPEN', isSuspect: false })
+    expect(protection.explain('a')?.evidence).toContain('last opened: it did not respond at all')
+    expect(takeEvents()).toEqual(['circuit:open'])
+  })
+
+  test('is explained', () => {
+    const { protection } = createProtection()
+    protection.suspect('a')
+    expect(protection.explain('a')).toMatchObject({
+      verdict: 'Suspected not to respond: every call is rejected while it is being probed.',
+      changes: ['a sign of life ends the suspicion', 'a probe in vain opens the circuit']
+    })
+    expect(protection.getOverallStatus().suspectPeers).toBe(1)
+  })
+
+  test('never falls on the record that all share for which there was no room, nor does a trip', () => {
+    const { protection } = createProtection({ maxTargets: 1 })
+    protection.isolate('a')
+    expect(protection.suspect('b')).toBe(false)
+    protection.trip('b')
+    expect(protection.canAdmit('b')).toBe(true)
+  })
+
+  test('of a target there is no record of there is none', () => {
+    const { protection } = createProtection()
+    expect([protection.isSuspect('a'), protection.clearSuspicion('a'), protection.isSteady('a')]).toEqual([
+      false,
+      false,
+      true
+    ])
+    expect(protection.getOverallStatus().totalPeers).toBe(0)
+  })
+})
+
+describe('a pause', () => {
+  test('leaves no timer, and loses nothing', () => {
+    const { protection, clock, advance, takeEvents } = createProtection()
+    fail(targetOf(protection, 'a'), 2)
+    protection.pause()
+    expect(clock.pendingTimers).toBe(0)
+    advance(TIMEOUT_MS + 1)
+    takeEvents()
+    protection.resume()
+    expect(clock.pendingTimers).toBe(1)
+    advance(0)
+    expect(takeEvents()).toEqual(['circuit:half-open'])
+  })
 })
