@@ -1,0 +1,185 @@
+import { expect, test } from 'vitest'
+import { type StreamWatcher, tapStream } from '../../src/bitswap/stream-tap.ts'
+import { counted, openPair, reader, settle } from './support/streams.ts'
+
+/** Notes all it sees. */
+function createWatcher(does: Partial<StreamWatcher> = {}) {
+  const seen: unknown[][] = []
+  const watcher: StreamWatcher = {
+    sending: data => {
+      seen.push(['sending', data.byteLength])
+      does.sending?.(data)
+    },
+    sent: () => {
+      seen.push(['sent'])
+    },
+    received: data => {
+      seen.push(['received', [...data.subarray()]])
+    },
+    finished: () => {
+      seen.push(['finished'])
+    },
+    closed: wasReset => {
+      seen.push(['closed', wasReset])
+    }
+  }
+  return { watcher, seen }
+}
+
+async function createTapped(does?: Partial<StreamWatcher>) {
+  const [ours, theirs] = await openPair()
+  const { watcher, seen } = createWatcher(does)
+  tapStream(ours, watcher)
+  return { ours, theirs, seen }
+}
+
+test('sees what is sent before it is, and that it was', async () => {
+  const { ours, theirs, seen } = await createTapped()
+  const received = reader(theirs)
+  expect(ours.send(counted(10))).toBe(true)
+  expect(seen).toEqual([['sending', 10], ['sent']])
+  await settle()
+  expect(received.bytes).toEqual(counted(10))
+})
+
+test('sees what is received, which the handler receives as well', async () => {
+  const { ours, theirs, seen } = await createTapped()
+  const handler = reader(ours)
+  theirs.send(counted(10))
+  await settle()
+  expect(seen).toEqual([['received', [...counted(10)]]])
+  expect(handler.bytes).toEqual(counted(10))
+})
+
+test('takes nothing away from a handler that comes late', async () => {
+  const { ours, theirs, seen } = await createTapped()
+  theirs.send(counted(10))
+  theirs.send(counted(10, 100))
+  await settle()
+  expect(seen).toEqual([])
+  const handler = reader(ours)
+  await settle()
+  expect(handler.bytes).toEqual(Uint8Array.of(...counted(10), ...counted(10, 100)))
+  expect(seen).toEqual([['received', [...handler.bytes]]])
+})
+
+test('takes nothing away from a handler that reads a sequence', async () => {
+  const { ours, theirs, seen } = await createTapped()
+  theirs.send(counted(1000))
+  await theirs.close()
+  await settle()
+  const chunks: Uint8Array[] = []
+  const read = (async () => {
+    for await (const chunk of ours) chunks.push(chunk.subarray())
+  })()
+  await settle()
+  await ours.close()
+  await read
+  expect(Buffer.concat(chunks)).toEqual(Buffer.from(counted(1000)))
+  expect(seen.filter(([what]) => what === 'received')).toEqual([['received', [...counted(1000)]]])
+})
+
+test('what a watcher throws, the sender gets, and nothing is sent', async () => {
+  const refusal = new Error('not to this one')
+  const { ours, theirs, seen } = await createTapped({
+    sending: () => {
+      throw refusal
+    }
+  })
+  const received = reader(theirs)
+  expect(() => ours.send(counted(10))).toThrow(refusal)
+  await settle()
+  expect(received.bytes).toHaveLength(0)
+  expect(seen).toEqual([['sending', 10]])
+  expect(ours.status).toBe('open')
+})
+
+test('what could not be sent was not', async () => {
+  const { ours, seen } = await createTapped()
+  await ours.close()
+  seen.length = 0
+  expect(() => ours.send(counted(10))).toThrow('closed')
+  expect(seen).toEqual([['sending', 10]])
+})
+
+test('a sender that is asked to wait still is', async () => {
+  const [ours] = await openPair(undefined, 1)
+  const { watcher } = createWatcher()
+  tapStream(ours, watcher)
+  expect(ours.send(counted(200_000))).toBe(false)
+  await ours.onDrain()
+})
+
+test('sees that nothing more will be sent, and hands on how to close', async () => {
+  const { ours, theirs, seen } = await createTapped()
+  await ours.close({ signal: AbortSignal.timeout(10_000) })
+  await settle()
+  expect(seen).toEqual([['finished']])
+  expect(theirs.remoteWriteStatus).toBe('closed')
+  await expect(
+    (
+      await openPair().then(([stream]) => {
+        tapStream(stream, createWatcher().watcher)
+        return stream
+      })
+    ).close({ signal: AbortSignal.abort(new Error('not even that')) })
+  ).rejects.toThrow('not even that')
+})
+
+test('sees a reset by the peer, once', async () => {
+  const { ours, theirs, seen } = await createTapped()
+  const { closes } = reader(ours)
+  theirs.abort(new Error('go away'))
+  await settle()
+  expect(seen).toEqual([['closed', true]])
+  expect(closes).toHaveLength(1)
+})
+
+test('does not take an abort on this side for a reset', async () => {
+  const { ours, seen } = await createTapped()
+  ours.abort(new Error('no longer needed'))
+  await settle()
+  expect(seen).toEqual([['closed', false]])
+})
+
+test('sees a close by both sides, which is no reset', async () => {
+  const { ours, theirs, seen } = await createTapped()
+  await ours.close()
+  await theirs.close()
+  await settle()
+  expect(seen).toEqual([['finished'], ['closed', false]])
+})
+
+test('sees that the peer was quicker: a stream that was reset already', async () => {
+  const [ours, theirs] = await openPair()
+  theirs.abort(new Error('no room'))
+  await settle()
+  const { watcher, seen } = createWatcher()
+  tapStream(ours, watcher)
+  expect(seen).toEqual([['closed', true]])
+})
+
+test('a stream that was aborted here already was not reset', async () => {
+  const [ours] = await openPair()
+  ours.abort(new Error('no longer needed'))
+  const { watcher, seen } = createWatcher()
+  tapStream(ours, watcher)
+  expect(seen).toEqual([])
+})
+
+test('two watchers both see everything', async () => {
+  const { ours, theirs, seen } = await createTapped()
+  const other = createWatcher()
+  tapStream(ours, other.watcher)
+  const handler = reader(ours)
+  ours.send(counted(10))
+  theirs.send(counted(10))
+  await settle()
+  await ours.close()
+  theirs.abort(new Error('go away'))
+  await settle()
+  const all = ['sending', 'sent', 'received', 'finished', 'closed']
+  expect(seen.map(([what]) => what)).toEqual(all)
+  expect(other.seen.map(([what]) => what)).toEqual(all)
+  expect(handler.bytes).toEqual(counted(10))
+})

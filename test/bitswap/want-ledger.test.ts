@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest'
+import { type Want, WantLedger } from '../../src/bitswap/want-ledger.ts'
+
+const MAX_OUTSTANDING = 1024
+const MAX_REMEMBERED = 4096
+
+/** A want that keeps how often its waiting was ended. */
+function createWant(stream: object = {}): Want & { stops: number } {
+  const want = {
+    askedAtMs: 0,
+    mustAnswer: true,
+    stream,
+    settle: () => {},
+    stops: 0,
+    stopWaiting: () => {
+      want.stops++
+    }
+  }
+  return want
+}
+
+function createLedger(...multihashes: readonly string[]) {
+  const ledger = new WantLedger()
+  const wants = multihashes.map(multihash => {
+    const want = createWant()
+    ledger.add(multihash, want)
+    return want
+  })
+  return { ledger, wants }
+}
+
+describe('what is waited for', () => {
+  test('is taken by its hash, once', () => {
+    const { ledger, wants } = createLedger('a', 'b')
+    expect(ledger.take('b')).toBe(wants[1])
+    expect(ledger.take('b')).toBe(undefined)
+    expect(ledger.has('b')).toBe(false)
+    expect(ledger.has('a')).toBe(true)
+    expect(ledger.size).toBe(1)
+  })
+
+  test('is waited for no longer once it is taken', () => {
+    const { ledger, wants } = createLedger('a', 'b')
+    ledger.take('a')
+    expect(wants.map(({ stops }) => stops)).toEqual([1, 0])
+  })
+
+  test('is taken in the order it was asked in', () => {
+    const { ledger, wants } = createLedger('b', 'a', 'c')
+    ledger.take('a')
+    expect([ledger.takeOldest(), ledger.takeOldest(), ledger.takeOldest()]).toEqual([
+      wants[0],
+      wants[2],
+      undefined
+    ])
+    expect(wants.map(({ stops }) => stops)).toEqual([1, 1, 1])
+  })
+
+  test('is taken by its stream', () => {
+    const ledger = new WantLedger()
+    const [here, there] = [{}, {}]
+    const wants = [here, there, here].map(createWant)
+    for (const [index, want] of wants.entries()) ledger.add(String(index), want)
+    expect(ledger.takeAll(here)).toEqual([wants[0], wants[2]])
+    expect(wants.map(({ stops }) => stops)).toEqual([1, 0, 1])
+    expect(ledger.takeAll({})).toEqual([])
+    expect(ledger.takeAll()).toEqual([wants[1]])
+    expect(ledger.size).toBe(0)
+  })
+
+  test(`is at most ${MAX_OUTSTANDING} wants at once`, () => {
+    const { ledger } = createLedger(...Array.from({ length: MAX_OUTSTANDING - 1 }, (_, index) => `${index}`))
+    expect(ledger.isFull).toBe(false)
+    ledger.add('last', createWant())
+    expect(ledger.isFull).toBe(true)
+    ledger.takeOldest()
+    expect(ledger.isFull).toBe(false)
+  })
+})
+
+describe('what was asked', () => {
+  test('is new only once, whatever became of it', () => {
+    const { ledger } = createLedger()
+    expect(ledger.remember('a')).toBe(true)
+    expect(ledger.remember('b')).toBe(true)
+    ledger.add('a', createWant())
+    ledger.take('a')
+    expect(ledger.remember('a')).toBe(false)
+  })
+
+  test('is new again when the peer has forgotten it', () => {
+    const { ledger, wants } = createLedger('a')
+    ledger.remember('a')
+    ledger.forget()
+    expect(ledger.remember('a')).toBe(true)
+    expect(wants[0]!.stops).toBe(0)
+    expect(ledger.has('a')).toBe(true)
+  })
+
+  test(`is remembered of ${MAX_REMEMBERED} hashes, and the oldest is forgotten first`, () => {
+    const { ledger } = createLedger()
+    for (let number = 0; number < MAX_REMEMBERED; number++) ledger.remember(`${number}`)
+    expect(ledger.remember('0')).toBe(false)
+    expect(ledger.remember('one more')).toBe(true)
+    expect(ledger.remember('1')).toBe(false)
+    expect(ledger.remember('0')).toBe(true)
+  })
+
+  test('is told apart by its hash: of many there are hardly two alike', () => {
+    const { ledger } = createLedger()
+    const hashes = Array.from({ length: MAX_REMEMBERED }, (_, index) =>
+      String.fromCharCode(0x12, 32, index & 255, index >> 8, (index * 31) & 255)
+    )
+    const repeated = hashes.filter(multihash => !ledger.remember(multihash))
+    expect(repeated.length).toBeLessThan(3)
+  })
+})
