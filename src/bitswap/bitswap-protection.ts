@@ -360,10 +360,14 @@ export class BitswapProtectionManager
     // As long as streams to it do not open there is no use in asking for more.
     const isBusy = link.opening > 0
     const now = this.#clock.now()
-    const ramp = this.#protection.table.ramp(this.#protection.slot(link.key, now), now)
-    if (!isBusy) ramp?.earn()
+    if (!isBusy) this.#protection.table.ramp(this.#protection.slot(link.key, now), now)?.earn()
     if (!isBusy && this.#protection.canAdmit(link.key)) this.#announce(link)
-    else if (isBusy || ramp !== undefined || this.#protection.isSteady(link.key)) this.#owe(link, SWEEP_MS)
+    else if (!this.#hasWayOut(link)) this.#owe(link, SWEEP_MS)
+  }
+
+  /** Whether the end of what holds a peer back is told, upon which it is announced. */
+  #hasWayOut({ key }: PeerLink): boolean {
+    return this.#protection.isSuspect(key) || this.#protection.getPeerStatus(key)?.circuitState === 'OPEN'
   }
 
   #announce(link: PeerLink): void {

@@ -28,6 +28,8 @@ export class Deadlines {
   readonly #waiting = new Set<Waiting>()
   #awakeMs = 0
   #lookedAtMs = 0
+  /** Whether there was a stall since the last tick. */
+  #wasStalled = false
   /** No deadline is earlier; there may be none as early. */
   #earliestMs = Infinity
   #cancelTimer: (() => void) | undefined
@@ -38,9 +40,8 @@ export class Deadlines {
 
   /** Time awake since an arbitrary start, in ms. It stands still while nothing is waited for. */
   get awakeMs(): number {
-    if (this.#cancelTimer === undefined) return this.#awakeMs
-    // No more than a tick that turns out to be late will add.
-    return this.#awakeMs + Math.min(this.#clock.now() - this.#lookedAtMs, TICK_MS)
+    if (this.#cancelTimer !== undefined) this.#look()
+    return this.#awakeMs
   }
 
   /** Deadlines waited for. */
@@ -70,18 +71,25 @@ export class Deadlines {
     this.#cancelTimer = undefined
     this.#waiting.clear()
     this.#earliestMs = Infinity
+    this.#wasStalled = false
   }
 
   #schedule(): void {
     this.#cancelTimer = this.#clock.schedule(() => this.#tick(), TICK_MS)
   }
 
-  #tick(): void {
+  #look(): void {
     const now = this.#clock.now()
     const elapsedMs = now - this.#lookedAtMs
     this.#lookedAtMs = now
-    const wasStalled = elapsedMs > STALL_MS
-    this.#awakeMs += wasStalled ? TICK_MS : elapsedMs
+    if (elapsedMs > STALL_MS) this.#wasStalled = true
+    this.#awakeMs += elapsedMs > STALL_MS ? TICK_MS : elapsedMs
+  }
+
+  #tick(): void {
+    this.#look()
+    const wasStalled = this.#wasStalled
+    this.#wasStalled = false
     this.#cancelTimer = undefined
     if (this.#waiting.size > 0) this.#schedule()
     // After a stall, what has come in meanwhile is read before anybody is judged.

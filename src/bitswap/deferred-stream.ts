@@ -96,8 +96,10 @@ export class DeferredStream extends AbstractStream {
 
   /** Takes note of what happened before the other was listened to: a peer may close, or reset, at once. */
   #catchUp(stream: Stream): void {
+    const wasLost = stream.status === 'closed' && this.#kept.length > 0
     if (stream.status === 'reset') this.onRemoteReset()
-    else if (stream.status === 'aborted') this.abort(new Error('Aborted before it was used'))
+    else if (stream.status === 'aborted' || wasLost) this.abort(new Error('Closed before it could be used'))
+    else if (stream.status === 'closed') this.#onClose(stream, undefined, undefined)
     else if (stream.remoteWriteStatus === 'closed') this.#onRemoteCloseWrite(stream)
   }
 

@@ -134,8 +134,8 @@ export class PeerJudge {
       askedAtMs: this.#deadlines.awakeMs,
       mustAnswer,
       stream,
-      settle: (outcome, elapsedMs) =>
-        table.settleMeasured(slot, token, outcome, this.#clock.now(), elapsedMs),
+      settle: (outcome, elapsedMs, ownMs) =>
+        table.settleMeasured(slot, token, outcome, this.#clock.now(), elapsedMs, ownMs),
       stopWaiting: () => {}
     }
     this.#await(link, multihash, want, this.#silenceLimitMs(link))
@@ -195,20 +195,17 @@ export class PeerJudge {
 
   #answered(link: PeerLink, want: Want | undefined): void {
     if (want === undefined) return
-    link.answerTime.sample(this.#elapsedMs(link, want))
+    link.answerTime.sample(this.#deadlines.awakeMs - want.askedAtMs)
     this.#settle(link, want, SUCCESS)
     link.lastAnsweredMs = this.#deadlines.awakeMs
   }
 
-  /** What the peer took for a want, in ms awake. While it answered others, this one waited its turn. */
-  #elapsedMs(link: PeerLink, want: Want): number {
-    return this.#deadlines.awakeMs - Math.max(want.askedAtMs, link.lastAnsweredMs)
-  }
-
   #settle(link: PeerLink, want: Want | undefined, outcome: number): void {
     if (want === undefined) return
-    const elapsedMs = this.#elapsedMs(link, want)
-    want.settle(outcome, elapsedMs)
+    const now = this.#deadlines.awakeMs
+    const elapsedMs = now - want.askedAtMs
+    // While it answered others, this one waited its turn.
+    want.settle(outcome, elapsedMs, now - Math.max(want.askedAtMs, link.lastAnsweredMs))
     this.#handlers.onWant(resultOf(outcome), elapsedMs)
   }
 

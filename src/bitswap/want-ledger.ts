@@ -12,8 +12,8 @@ export interface Want {
   readonly mustAnswer: boolean
   /** The stream it went out on. */
   readonly stream: object
-  /** How it is settled, and what it took in ms. */
-  readonly settle: (outcome: number, elapsedMs: number) => void
+  /** How it is settled, what it took in ms, and what of that the peer took for this one alone. */
+  readonly settle: (outcome: number, elapsedMs: number, ownMs: number) => void
   /** To be called when it is waited for no longer. */
   stopWaiting: () => void
 }

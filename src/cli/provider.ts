@@ -78,27 +78,25 @@ export class Provider {
         await new Promise<void>(resolve => {
           this.#onLost = resolve
         })
-        pauseMs = FIRST_PAUSE_MS
+        pauseMs = this.#isRenewed ? 0 : FIRST_PAUSE_MS
+        this.#isRenewed = false
       }
       await sleep(pauseMs, undefined, { signal: this.#signal, ref: false }).catch(() => {})
-      pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)
+      pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pauseMs * 2))
       if (!this.#signal.aborted) await this.connect()
     }
   }
 
   /** Drops the connection, for {@link stayConnected} to make it anew. */
   renew(): void {
-    this.#isRenewed = true
+    this.#isRenewed = this.#isReady
     this.#abortConnections('No answer')
   }
 
   #lose(): void {
     if (!this.#isReady) return
     this.#isReady = false
-    this.#problem = this.#isRenewed
-      ? 'it stopped answering, and does not take a new connection'
-      : 'the connection was lost'
-    this.#isRenewed = false
+    this.#problem = this.#isRenewed ? 'it stopped answering' : 'the connection was lost'
     this.#onLost?.()
   }
 

@@ -319,9 +319,22 @@ export class ProtectionTable {
     return this.#settleWithCare(slot, token, outcome, nowMs)
   }
 
-  /** As {@link settle}, of a call whose time is measured by the caller: it took `elapsedMs`. */
-  settleMeasured(slot: number, token: number, outcome: number, nowMs: number, elapsedMs: number): boolean {
-    return this.#settleWithCare(slot, token, outcome, nowMs, elapsedMs)
+  /**
+   * As {@link settle}, of a call whose time is measured by whoever made it.
+   *
+   * @param elapsedMs - what it took in all
+   * @param ownMs - what of that the target took for this call alone, by which it is found slow
+   */
+  settleMeasured(
+    slot: number,
+    token: number,
+    outcome: number,
+    nowMs: number,
+    elapsedMs: number,
+    ownMs: number
+  ): boolean {
+    const isSlow = outcome === SUCCESS && ownMs > this.#slowCallMs
+    return this.#settleWithCare(slot, token, isSlow ? FAILURE : outcome, nowMs, elapsedMs)
   }
 
   /** {@link settle} in all other cases. */
@@ -579,7 +592,8 @@ export class ProtectionTable {
     calls.close(call)
     this.#records.ints[slot * this.#records.stride + CALLS]! -= 1 << IN_FLIGHT_SHIFT
 
-    const judged = outcome === SUCCESS && elapsedMs > this.#slowCallMs ? FAILURE : outcome
+    const isSlow = measuredMs === undefined && elapsedMs > this.#slowCallMs
+    const judged = outcome === SUCCESS && isSlow ? FAILURE : outcome
     const ramp = (this.#flags(slot) & RECOVERING) === 0 ? undefined : this.#ramps.get(slot)
     if (generation === PASSED_UNSEEN) return
     const isAdmitted = generation !== PASSED_ANYWAY

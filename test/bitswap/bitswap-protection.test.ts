@@ -221,6 +221,17 @@ describe('stopped', () => {
     expect(status()?.counts.totalFailures).toBe(0)
   })
 
+  test('it forgets what belongs to connections', async () => {
+    const { manager, attempt, advance, connection, status } = await createStarted()
+    await attempt()
+    await advance(80)
+    await connection.opening.open()
+    await settle()
+    expect(status()?.openTimeMs).toBeGreaterThan(0)
+    manager.stop()
+    expect(status()?.openTimeMs).toBe(0)
+  })
+
   test('it leaves nobody waiting for a stream', async () => {
     const { manager, attempt } = await createStarted()
     const opened = await attempt()
@@ -758,11 +769,31 @@ describe('a peer that was held back is announced again', () => {
     const told = node.follow()
     const opened = await attempt()
     expect((await attempt()).error).toMatchObject({ reason: 'HALF_OPEN_FULL' })
+    // Looked at while the stream is still being opened, and not late.
+    await advance(75)
     // Used for nothing, so nobody learned whether the peer is well.
     await opened.stream!.close()
     await connection.opening.open()
     await advance(1000)
     expect(status()?.circuitState).toBe('HALF_OPEN')
+    expect(told.length).toBeGreaterThan(0)
+  })
+
+  test('when all probes were taken by wants of which nothing was learned', async () => {
+    const { node, connection, attempt, advance, open, status } = await createStarted()
+    await open()
+    await advance(TIMEOUT_MS + 1)
+    const told = node.follow()
+    const opened = await attempt()
+    await connection.opening.open()
+    await settle()
+    // Who lacks the block may leave it at that.
+    opened.stream!.send(wants([cidOf(1)], { sendDontHave: false }))
+    expect((await attempt()).error).toMatchObject({ reason: 'HALF_OPEN_FULL' })
+    await advance(1000)
+    expect(told).toEqual([])
+    await advance(WANT_TIMEOUT_MS)
+    expect(status()).toMatchObject({ circuitState: 'HALF_OPEN', pendingWants: 0 })
     expect(told.length).toBeGreaterThan(0)
   })
 
@@ -874,6 +905,16 @@ describe('a sole holder that recovers', () => {
     const told = node.follow()
     for (let number = 0; number < 5; number++) await attempt()
     await advance(5000)
+    expect(told).toHaveLength(1)
+  })
+
+  test('earns no more than its share, however much is held back', async () => {
+    const { node, attempt, advance } = await createRecovering(0.02)
+    const told = node.follow()
+    for (let number = 0; number < 5; number++) await attempt()
+    await advance(2000)
+    expect(told).toEqual([])
+    await advance(500)
     expect(told).toHaveLength(1)
   })
 

@@ -157,6 +157,30 @@ describe('with another plugin', () => {
     expect(seenBy(owner)).toEqual(['ours', 'plugin'])
   })
 
+  test('on top of it, it is there once, however often it is activated', () => {
+    const owner = new Owner()
+    const override = marking(owner, 'ours')
+    override.activate()
+    plug(owner)
+    override.activate()
+    expect(seenBy(owner)).toEqual(['ours', 'plugin'])
+  })
+
+  test('that comes and goes many times on top of it, nothing is left', () => {
+    const owner = new Owner()
+    const override = marking(owner, 'ours')
+    for (let cycle = 0; cycle < 20_000; cycle++) {
+      override.activate()
+      const unplug = plug(owner)
+      override.deactivate()
+      unplug()
+    }
+    override.activate()
+    expect(owner.inherited('hello')).toBe('ours(owner hello)')
+    override.deactivate()
+    expect(owner.inherited).toBe(inherited)
+  })
+
   test('on top of it, many cycles add nothing', () => {
     const owner = new Owner()
     const override = marking(owner, 'ours')

@@ -610,6 +610,19 @@ describe('a probe', () => {
     expect(status()).toMatchObject({ circuitState: 'OPEN', isSuspect: false })
   })
 
+  test('dials a peer that is gone once, however often it is called for', async () => {
+    const { connection, attempt, node, judge, link, gate } = createGate()
+    const opened = await attempt(BITSWAP)
+    await connection.opening.open()
+    await settle()
+    opened.stream!.send(wants([cidOf(1)]))
+    judge.heard(link())
+    connection.lose(new StreamResetError())
+    gate.probe(link())
+    await settle()
+    expect(node.connectionManager.dials).toHaveLength(1)
+  })
+
   test('that can dial a peer that was gone clears it', async () => {
     const { connection, attempt, node, status, peer, judge, link } = createGate()
     const opened = await attempt(BITSWAP)
@@ -1226,6 +1239,19 @@ describe('a peer that is dialled first', () => {
     await settle()
     expect(opened.error).toBe(timedOut)
     expect(status()).toMatchObject({ inFlight: 0, counts: { totalFailures: 0 } })
+  })
+
+  test('is not dialled for a caller who has given up before', async () => {
+    const { node, follow, links, protection } = createGate()
+    const reason = new Error('no longer needed')
+    const opened = follow(
+      node.connectionManager.openStream(peerOf(3), BITSWAP, { signal: AbortSignal.abort(reason) })
+    )
+    await settle()
+    expect(opened.error).toBe(reason)
+    expect(node.connectionManager.dials).toEqual([])
+    expect(protection.getPeerStatus(peerOf(3).toString())).toBe(undefined)
+    expect(links.size).toBe(1)
   })
 
   test('keeps the caller’s options', async () => {

@@ -85,11 +85,14 @@ export class Race implements AsyncDisposable {
   /** Resolves when both readers are done, or were stopped. */
   async run(signal: AbortSignal): Promise<void> {
     this.#startedAt = performance.now()
+    const limited = AbortSignal.any([
+      signal,
+      AbortSignal.timeout(Math.max(0, Math.round(END_MS - performance.now())))
+    ])
     const timers = script.map(scene => setTimeout(() => this.#play(scene), scene.atMs))
     const news = this.readings.map(() => new WaitNews())
     const look = setInterval(() => this.#tellNews(news), LOOK_MS)
     const stopListening = this.#listen()
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(Math.max(0, END_MS - performance.now()))])
     try {
       const [stock, guarded] = this.readings.map((reading, index) =>
         reading.run(this.#nodes[index]!.blockstore, this.#cids[index]!, limited)
