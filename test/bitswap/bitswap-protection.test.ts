@@ -830,6 +830,17 @@ describe('a peer that was held back is announced again', () => {
     expect(toldAll).toEqual([[peer, connection]])
   })
 
+  test('and is not looked at while its circuit is open: the end of that is told', async () => {
+    const { clock, open, advance, attempt } = await createStarted()
+    await open()
+    await advance(100)
+    const before = clock.pendingTimers
+    expect((await attempt()).error).toBeInstanceOf(CircuitOpenError)
+    expect(clock.pendingTimers).toBe(before + 1)
+    await advance(100)
+    expect(clock.pendingTimers).toBe(before)
+  })
+
   test('not without a connection', async () => {
     const { node, connection, open, advance } = await createStarted()
     const told = node.follow()

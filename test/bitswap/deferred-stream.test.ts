@@ -419,6 +419,17 @@ describe('an other that is over as soon as it is open', () => {
     expect(stream.status).toBe('aborted')
   })
 
+  test('with its connection, ends this one', async () => {
+    const { stream, resolve } = createUnread()
+    const [target, theirs] = await openPair()
+    await target.close()
+    await theirs.close()
+    await settle()
+    resolve(target)
+    await settle()
+    expect(stream.status).toBe('closed')
+  })
+
   test('with its connection, does not take what was written for sent', async () => {
     const { stream, resolve } = createUnread()
     stream.send(counted(10))

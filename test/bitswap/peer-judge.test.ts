@@ -378,6 +378,20 @@ describe('an answer', () => {
     expect(counts()).toEqual(failure)
   })
 
+  test.each([
+    ['slow if it took long after the one before it', 5100, 1],
+    ['not slow if it did not', 4900, 0]
+  ])('is %s', (_what, ms, failures) => {
+    const { ask, judge, peer, advance, counts } = create({ slowCallMs: 5000, wantTimeoutMs: 20_000 })
+    ask(1)
+    ask(2)
+    advance(4900)
+    judge.toldPresence(peer, cidOf(1).bytes)
+    advance(ms)
+    judge.toldPresence(peer, cidOf(2).bytes)
+    expect(counts().totalFailures).toBe(failures)
+  })
+
   test('is measured from when it was asked for, however many were answered before it', () => {
     const { ask, judge, peer, advance, protection } = create()
     ask(1)

@@ -29,7 +29,7 @@ export async function blockOf(number: number): Promise<TestBlock> {
 }
 
 /** CID version 1, raw, sha2-256, 32 bytes. */
-export const PREFIX = Uint8Array.of(1, raw.code, sha256.code, 32)
+const PREFIX = Uint8Array.of(1, raw.code, sha256.code, 32)
 
 /** How one want is worded. */
 export interface WantWording {

@@ -196,7 +196,7 @@ export class FakeNode {
   }
 }
 
-export class FakeConnectionManager implements ConnectionManager {
+class FakeConnectionManager implements ConnectionManager {
   readonly connections: FakeConnection[] = []
   readonly dials: Dial[] = []
   /** All that `openStream` was called with. */
