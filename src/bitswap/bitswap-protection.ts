@@ -178,7 +178,9 @@ export class BitswapProtectionManager
       this.#deadlines,
       { openWaitMs, openTimeoutMs },
       {
-        onStream: (stream, link, pass) => watch.watch(stream, link, pass),
+        onStream: (stream, link, pass) => {
+          if (this.#isWatching) watch.watch(stream, link, pass)
+        },
         onOpened: elapsedMs => this.#metrics.noteOpen(elapsedMs),
         onHeldBack,
         onLost: link => this.#owe(link, LOST_SWEEP_MS)
@@ -186,7 +188,8 @@ export class BitswapProtectionManager
       this.#log
     )
     this.#inbound = new InboundObserver(components.registrar, (stream, { remotePeer }) => {
-      if (this.#isWatching) watch.watch(stream, this.#links.claim(remotePeer))
+      const link = this.#links.find(remotePeer.toString())
+      if (link !== undefined && this.#isWatching) watch.watch(stream, link)
     })
     this.#dialGate = gateDials ? new DialGate(components.connectionGater, this.#protection) : undefined
   }

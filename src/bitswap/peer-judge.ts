@@ -175,7 +175,7 @@ export class PeerJudge {
   /** The peer said whether it has a block. */
   toldPresence(link: PeerLink, cid: Uint8Array): void {
     const multihash = readMultihash(cid)
-    if (multihash !== undefined) this.#answered(link, link.wants.take(multihash))
+    if (multihash !== undefined) this.#answered(link, link.wants.takeAnswered(multihash))
   }
 
   /**
@@ -190,7 +190,7 @@ export class PeerJudge {
       return
     }
     const { bytes } = await sha256.digest(data)
-    this.#answered(link, link.wants.take(textOf(bytes)))
+    this.#answered(link, link.wants.takeAnswered(textOf(bytes)))
   }
 
   #answered(link: PeerLink, want: Want | undefined): void {
@@ -218,21 +218,24 @@ export class PeerJudge {
   /**
    * A connection to the peer is gone.
    *
-   * @param error - what broke it; `undefined` if it was closed
+   * @param error - what broke it; `undefined` if it was closed, which a process that is killed looks like, too
+   * @param wasClosedHere - whether somebody on this node closed it
    */
-  lost(link: PeerLink, error: unknown): void {
+  lost(link: PeerLink, error: unknown, wasClosedHere: boolean): void {
     if (link.connections.size > 0) return
     const open = link.wants.takeAll()
+    const owed = open.filter(({ mustAnswer }) => mustAnswer)
+    for (const want of open) if (!owed.includes(want)) this.#settle(link, want, IGNORED)
     link.wants.forget()
     link.peerWants = 0
-    if (!isPeersFault(error)) {
-      for (const want of open) this.#settle(link, want, IGNORED)
+    if (wasClosedHere || (error !== undefined && !isPeersFault(error))) {
+      for (const want of owed) this.#settle(link, want, IGNORED)
       if (link.detached === 0) this.#clear(link)
       return
     }
-    this.#failOnce(link, open)
-    // Lost while it was expected to answer: has it gone for good?
-    if (open.length > 0) this.#protection.suspect(link.key)
+    this.#failOnce(link, owed)
+    // It left owing answers: has it gone for good?
+    if (owed.length > 0) this.#protection.suspect(link.key)
     if (this.#protection.isSuspect(link.key)) this.#handlers.onSuspect(link)
   }
 

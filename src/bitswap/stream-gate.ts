@@ -105,8 +105,8 @@ export class StreamGate {
   readonly #openStream: Override<ConnectionManager, 'openStream'>
   #openStreamUnguarded: OpenStream | undefined
   readonly #connections = new Map<Connection, GuardedConnection>()
-  /** Of the streams being opened that nobody but us can give up. */
-  readonly #detached = new Set<AbortController>()
+  /** What is to be ended if the gate is stopped: calls under way, and waiting for streams. */
+  readonly #underWay = new Set<() => void>()
 
   constructor(
     components: GateComponents,
@@ -149,13 +149,15 @@ export class StreamGate {
     for (const connection of connectionManager.getConnections()) this.#guard(connection)
   }
 
+  /** Streams being opened go on, since what was written to them is taken for sent; but nobody waits for them. */
   stop(): void {
     const { events } = this.#components
     events.removeEventListener('connection:open', this.#onConnection)
     events.removeEventListener('peer:identify', this.#onIdentify)
     for (const connection of [...this.#connections.keys()]) this.#release(connection)
     this.#openStream.deactivate()
-    for (const limit of this.#detached) limit.abort(new AbortError('The protection was stopped'))
+    for (const end of this.#underWay) end()
+    this.#underWay.clear()
   }
 
   readonly #onConnection = ({ detail }: CustomEvent<Connection>): void => this.#guard(detail)
@@ -182,9 +184,15 @@ export class StreamGate {
       }
     })
     newStream.activate()
+    let wasClosedHere = false
+    const close = new Override(connection, 'close', original => options => {
+      wasClosedHere = true
+      return original(options)
+    })
+    close.activate()
     const onClose = ({ error }: StreamCloseEvent): void => {
       this.#release(connection)
-      this.#judge.lost(link, error)
+      this.#judge.lost(link, error, wasClosedHere)
       this.#links.release(link)
     }
     connection.addEventListener('close', onClose)
@@ -195,6 +203,7 @@ export class StreamGate {
       newStream: unguarded!,
       release: () => {
         newStream.deactivate()
+        close.deactivate()
         connection.removeEventListener('close', onClose)
       }
     })
@@ -313,11 +322,9 @@ export class StreamGate {
       limit.abort(new TimeoutError(`No stream to ${link.key} within ${openTimeoutMs} ms`))
     )
     link.detached++
-    this.#detached.add(limit)
     const isOver = (): void => {
       tooLate.cancel()
       link.detached--
-      this.#detached.delete(limit)
       onOver()
     }
     return this.#open(link, newStream, protocols, { ...options, signal: limit.signal }, pass, isOver)
@@ -335,8 +342,11 @@ export class StreamGate {
     const late = this.#deadlines.add(this.#lateAfterMs(link), () => this.#judge.openIsLate(link))
     const sinceMs = this.#deadlines.awakeMs
     link.opening++
+    const dismiss = (): void => pass.settle('ignored')
+    this.#underWay.add(dismiss)
     const done = (): void => {
       late.cancel()
+      this.#underWay.delete(dismiss)
       link.opening--
       isOver?.()
     }
@@ -384,19 +394,21 @@ export class StreamGate {
         opening.then(discard, () => {})
       }
       const onAbort = (): void => giveUp(signal?.reason)
-      const waiting = this.#deadlines.add(waitMs === 0 ? this.#lateAfterMs(link) : waitMs, () => {
-        signal?.removeEventListener('abort', onAbort)
+      const onWaitOver = (): void => {
+        settled()
         if (protocol !== undefined) return resolve(standIn())
         const rejection = this.#localRejection(link, 'SUSPECT')
         this.#handlers.onHeldBack(link, rejection)
         giveUp(rejection)
-      })
+      }
+      const waiting = this.#deadlines.add(waitMs === 0 ? this.#lateAfterMs(link) : waitMs, onWaitOver)
       const settled = (): void => {
         waiting.cancel()
+        this.#underWay.delete(onWaitOver)
         signal?.removeEventListener('abort', onAbort)
       }
-      if (signal?.aborted) onAbort()
-      else signal?.addEventListener('abort', onAbort, { once: true })
+      this.#underWay.add(onWaitOver)
+      signal?.addEventListener('abort', onAbort, { once: true })
       opening.finally(settled).then(resolve, reject)
     })
   }

@@ -21,6 +21,8 @@ export interface Want {
 /** What was asked of one peer for as long as it is connected: Bitswap's ledgers last as long. */
 export class WantLedger {
   readonly #outstanding = new Map<string, Want>()
+  /** What was taken away on a guess: see {@link takeOldest}. */
+  readonly #guessed = new Set<string>()
   /** Of what was asked at any time. Two hashes that fall together only mean that one silence is forgiven. */
   readonly #asked = new Set<number>()
 
@@ -51,6 +53,7 @@ export class WantLedger {
   }
 
   add(multihash: string, want: Want): void {
+    this.#guessed.delete(multihash)
     this.#outstanding.set(multihash, want)
   }
 
@@ -63,10 +66,21 @@ export class WantLedger {
     return want
   }
 
-  /** Takes away the want waited for longest. */
+  /**
+   * Takes away the want that an answer to `multihash` is for. Where that was taken away before on a guess, the block it
+   * was taken for answered another one: then, on a new guess, the oldest.
+   */
+  takeAnswered(multihash: string): Want | undefined {
+    return this.take(multihash) ?? (this.#guessed.delete(multihash) ? this.takeOldest() : undefined)
+  }
+
+  /** Takes away the want waited for longest, for an answer of which it is not known what it answers. */
   takeOldest(): Want | undefined {
     const [oldest] = this.#outstanding.keys()
-    return oldest === undefined ? undefined : this.take(oldest)
+    if (oldest === undefined) return undefined
+    if (this.#guessed.size >= MAX_OUTSTANDING) this.#guessed.delete(this.#guessed.values().next().value!)
+    this.#guessed.add(oldest)
+    return this.take(oldest)
   }
 
   /** Takes away the wants that went out on a stream, or all. */
@@ -80,6 +94,7 @@ export class WantLedger {
 
   /** Forgets what was asked: the peer has, too. */
   forget(): void {
+    this.#guessed.clear()
     this.#asked.clear()
   }
 }

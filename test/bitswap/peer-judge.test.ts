@@ -265,7 +265,7 @@ describe('silence is not held against a peer', () => {
     ask(1)
     judge.toldPresence(peer, cidOf(1).bytes)
     peer.connections.clear()
-    judge.lost(peer, undefined)
+    judge.lost(peer, undefined, true)
     peer.connections.add(new FakeConnection(peer.peer))
     ask(1)
     advanceAlive(WANT_TIMEOUT_MS)
@@ -846,18 +846,28 @@ describe('a connection that is gone', () => {
   test('means nothing while there is another', () => {
     const { judge, peer, ask, counts, told } = create()
     ask(1)
-    judge.lost(peer, broken)
+    judge.lost(peer, broken, false)
     expect(counts()).toEqual(nothing)
     expect(peer.wants.size).toBe(1)
     expect(told).toEqual([])
   })
 
-  test('because it was closed is nobody’s fault', () => {
+  test('because the peer closed it while an answer was due is a failure, as if it had broken', () => {
+    const { judge, peer, ask, counts, isSuspect } = create()
+    ask(1)
+    ask(2, { sendDontHave: false })
+    peer.connections.clear()
+    judge.lost(peer, undefined, false)
+    expect(counts()).toEqual({ ...failure, totalExclusions: 1 })
+    expect(isSuspect()).toBe(true)
+  })
+
+  test('because it was closed here is nobody’s fault', () => {
     const { judge, peer, ask, counts, told, inFlight } = create()
     ask(1)
     ask(2)
     peer.connections.clear()
-    judge.lost(peer, undefined)
+    judge.lost(peer, undefined, true)
     expect(counts()).toEqual({ ...ignored, totalExclusions: 2 })
     expect(inFlight()).toBe(0)
     expect(told).toEqual([])
@@ -868,7 +878,7 @@ describe('a connection that is gone', () => {
     ask(1)
     ask(2)
     peer.connections.clear()
-    judge.lost(peer, broken)
+    judge.lost(peer, broken, false)
     expect(counts()).toEqual({ ...failure, totalExclusions: 1 })
     expect(isSuspect()).toBe(true)
     expect(told).toEqual(['suspect peer'])
@@ -877,7 +887,7 @@ describe('a connection that is gone', () => {
   test('because it broke while nothing was due is nobody’s fault', () => {
     const { judge, peer, counts, told, isSuspect } = create()
     peer.connections.clear()
-    judge.lost(peer, broken)
+    judge.lost(peer, broken, false)
     expect(counts()).toEqual(nothing)
     expect(isSuspect()).toBe(false)
     expect(told).toEqual([])
@@ -887,26 +897,26 @@ describe('a connection that is gone', () => {
     const { judge, peer, told, isSuspect } = create()
     judge.openIsLate(peer)
     peer.connections.clear()
-    judge.lost(peer, broken)
+    judge.lost(peer, broken, false)
     expect(isSuspect()).toBe(true)
     expect(told).toEqual(['suspect peer', 'suspect peer'])
   })
 
-  test('because it was closed ends a suspicion', () => {
+  test('because it was closed here ends a suspicion', () => {
     const { judge, peer, told, isSuspect } = create()
     judge.openIsLate(peer)
     peer.connections.clear()
-    judge.lost(peer, undefined)
+    judge.lost(peer, undefined, true)
     expect(isSuspect()).toBe(false)
     expect(told).toEqual(['suspect peer', 'cleared peer'])
   })
 
-  test('because it was closed leaves a suspicion to the stream that is still being opened', () => {
+  test('because it was closed here leaves a suspicion to the stream that is still being opened', () => {
     const { judge, peer, isSuspect } = create()
     judge.openIsLate(peer)
     peer.connections.clear()
     peer.detached = 1
-    judge.lost(peer, undefined)
+    judge.lost(peer, undefined, true)
     expect(isSuspect()).toBe(true)
   })
 
@@ -914,7 +924,7 @@ describe('a connection that is gone', () => {
     const { judge, peer } = create()
     peer.peerWants = 7
     peer.connections.clear()
-    judge.lost(peer, undefined)
+    judge.lost(peer, undefined, true)
     expect(peer.peerWants).toBe(0)
   })
 })

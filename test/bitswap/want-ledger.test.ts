@@ -115,3 +115,34 @@ describe('what was asked', () => {
     expect(repeated.length).toBeLessThan(3)
   })
 })
+
+describe('an answer of which it is not known what it answers', () => {
+  test('is taken for the oldest want, until an answer to that one shows that it was for another', () => {
+    const ledger = new WantLedger()
+    const wants = ['a', 'b', 'c', 'd'].map(name => [name, createWant()] as const)
+    for (const [name, want] of wants) ledger.add(name, want)
+    const [a, b, c] = wants.map(([, want]) => want)
+    // A block, which was for c.
+    expect(ledger.takeOldest()).toBe(a)
+    // What the peer says of a can only mean that the block was not for a.
+    expect(ledger.takeAnswered('a')).toBe(b)
+    expect(ledger.takeAnswered('b')).toBe(c)
+    expect(ledger.takeAnswered('b')).toBe(undefined)
+    expect(ledger.takeAnswered('d')).toBe(wants[3]![1])
+    expect(ledger.size).toBe(0)
+  })
+
+  test('is no guess any more once the same is asked for again, or everything is forgotten', () => {
+    const ledger = new WantLedger()
+    for (const name of ['a', 'b', 'c']) ledger.add(name, createWant())
+    ledger.takeOldest()
+    const again = createWant()
+    ledger.add('a', again)
+    expect(ledger.takeAnswered('a')).toBe(again)
+    expect(ledger.takeAnswered('a')).toBe(undefined)
+    ledger.takeOldest()
+    ledger.forget()
+    expect(ledger.takeAnswered('b')).toBe(undefined)
+    expect(ledger.size).toBe(1)
+  })
+})
