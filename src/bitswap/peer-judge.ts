@@ -16,6 +16,9 @@ const MAX_SILENCE_MS = 10_000
 /** Longest a want waits for a peer that keeps sending other things, in ms. */
 const MAX_WAIT_MS = 30_000
 
+/** What fails at once is held against the peer if some peer gave a sign of life within this time before, in ms. */
+const RECENT_MS = 2_000
+
 /** How the calls are followed whose time limit is kept here: longer than any of them, in ms. */
 const NO_LIMIT_MS = 60 * 60_000
 
@@ -48,8 +51,9 @@ export class PeerJudge {
   readonly #deadlines: Deadlines
   readonly #wantTimeoutMs: number
   readonly #handlers: JudgeHandlers
-  /** When any peer last gave a sign of life, in ms awake. */
+  /** When any peer last gave a sign of life: in ms awake, and by the clock. */
   #lastLifeMs = -1
+  #lastLifeAtMs = -Infinity
 
   constructor(
     protection: Protection,
@@ -97,7 +101,7 @@ export class PeerJudge {
    */
   openFailed(link: PeerLink, error: unknown, sinceMs: number): Outcome {
     if (isAnswer(error)) this.#noteLife()
-    const isCertain = isAnswer(error) || isRefusal(error) || this.#lastLifeMs > sinceMs
+    const isCertain = isAnswer(error) || isRefusal(error) || this.#hasLife(sinceMs)
     const isBlamed = isPeersFault(error) && isCertain
     if (this.#protection.isSuspect(link.key)) this.#concludeSuspicion(link, error, isBlamed)
     return isBlamed ? 'failure' : 'ignored'
@@ -253,6 +257,12 @@ export class PeerJudge {
 
   #noteLife(): void {
     this.#lastLifeMs = this.#deadlines.awakeMs
+    this.#lastLifeAtMs = this.#clock.now()
+  }
+
+  /** Whether the way to some peer was open since then, in ms awake, or just before. */
+  #hasLife(sinceMs: number): boolean {
+    return this.#lastLifeMs > sinceMs || this.#clock.now() - this.#lastLifeAtMs < RECENT_MS
   }
 
   #clear(link: PeerLink): void {

@@ -842,6 +842,28 @@ describe('a reset', () => {
   })
 })
 
+describe('what fails at once', () => {
+  const failed = Object.assign(new Error('failed'), { name: 'EncryptionFailedError' })
+
+  test('is held against a peer if another responded just before', () => {
+    const { judge, peer, other, deadlines, advance, state } = create()
+    judge.openIsLate(peer)
+    judge.heard(other)
+    advance(1000)
+    judge.openFailed(peer, failed, deadlines.awakeMs)
+    expect(state()).toBe('OPEN')
+  })
+
+  test('is not if that was a while ago', () => {
+    const { judge, peer, other, deadlines, advance, state, isSuspect } = create()
+    judge.openIsLate(peer)
+    judge.heard(other)
+    advance(2000)
+    judge.openFailed(peer, failed, deadlines.awakeMs)
+    expect([state(), isSuspect()]).toEqual(['CLOSED', false])
+  })
+})
+
 describe('a connection that is gone', () => {
   test('means nothing while there is another', () => {
     const { judge, peer, ask, counts, told } = create()
