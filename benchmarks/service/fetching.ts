@@ -61,8 +61,10 @@ export async function fetchBlocks(swarm: Swarm, fetch: Fetch): Promise<Fetched> 
 type Node = Awaited<ReturnType<typeof startNode>>
 
 async function startNode(isProtected: boolean) {
-  const services: Libp2pOptions['services'] = { identify: identify(), ping: ping() }
-  if (isProtected) services['protection'] = bitswapProtection()
+  const common = { identify: identify(), ping: ping() }
+  const services: Libp2pOptions['services'] = isProtected
+    ? { ...common, protection: bitswapProtection() }
+    : common
   const node = withBitswap(
     withLibp2pLight(createHeliaLight(), {
       addresses: { listen: [] },

@@ -396,10 +396,8 @@ export class StreamGate {
       const onAbort = (): void => giveUp(signal?.reason)
       const onWaitOver = (): void => {
         settled()
-        if (protocol !== undefined) return resolve(standIn())
-        const rejection = this.#localRejection(link, 'SUSPECT')
-        this.#handlers.onHeldBack(link, rejection)
-        giveUp(rejection)
+        if (protocol !== undefined) resolve(standIn())
+        else giveUp(this.#holdBack(link))
       }
       const waiting = this.#deadlines.add(waitMs === 0 ? this.#lateAfterMs(link) : waitMs, onWaitOver)
       const settled = (): void => {
@@ -411,6 +409,13 @@ export class StreamGate {
       signal?.addEventListener('abort', onAbort, { once: true })
       opening.finally(settled).then(resolve, reject)
     })
+  }
+
+  /** Whoever waited for a stream that nothing can stand for, since the protocol is not known yet, waits no longer. */
+  #holdBack(link: PeerLink): RejectedError {
+    const rejection = this.#localRejection(link, 'SUSPECT')
+    this.#handlers.onHeldBack(link, rejection)
+    return rejection
   }
 
   /** The error for what is not done for a reason that lies here. */

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { Client } from './support/client.ts'
+import { BITSWAP, Client } from './support/client.ts'
 import { ClientChild, lasting } from './support/client-child.ts'
 import { CountingClock } from './support/counting-clock.ts'
 import { frozen, TestSwarm } from './support/test-swarm.ts'
@@ -137,4 +137,38 @@ test('a service stopped and started while a stream is being opened still knows t
   const { totalSuccesses } = client.status(peer).counts
   expect(Buffer.compare(await client.get(own!.cid), own!.bytes)).toBe(0)
   expect(client.status(peer).counts.totalSuccesses).toBeGreaterThan(totalSuccesses)
+})
+
+test('what waits for a recovering peer still gets its turn after the service was stopped and started', async () => {
+  await using client = await Client.start({
+    protection: {
+      openTimeoutMs: 1_000,
+      breaker: { timeoutMs: 500, timeoutGrowth: 1 },
+      recovery: { strategy: 'LINEAR', initialRecoveryRate: 0.1, recoveryIntervalMs: 60_000 }
+    },
+    libp2p: { connectionMonitor: { enabled: false } }
+  })
+  await client.connect(...swarm.peers())
+  const peer = swarm.peer('frozen')
+  const common = await swarm.addBlocks(3, swarm.peers('a'))
+  const own = await swarm.addBlocks(8, [peer])
+  {
+    using _ = frozen(peer)
+    await client.get(common[0]!.cid)
+    await until(() => client.isSuspect(peer), 'the frozen peer is suspected')
+    const { remotePeer } = client.connection(peer)
+    // Held back, so that it is looked at again soon; until then the service is another.
+    await expect(client.libp2p.dialProtocol(remotePeer, BITSWAP)).rejects.toMatchObject({
+      name: 'SuspectError'
+    })
+    client.protection.stop()
+    client.protection.start()
+    await client.get(common[1]!.cid)
+    await until(() => client.events(peer).includes('circuit:open'), 'the frozen peer is found out')
+  }
+  await client.getAll(own.slice(0, 3), 3)
+  expect(client.events(peer)).toContain('recovery:start')
+  // Nothing but the want itself ever asks for these.
+  await client.getAll(own.slice(3), 1)
+  expect(client.status(peer)).toMatchObject({ isRecovering: true })
 })
