@@ -137,6 +137,8 @@ export class BitswapProtectionManager
   readonly #inbound: InboundObserver
   readonly #dialGate: DialGate | undefined
   readonly #metrics: ProtectionMetrics
+  /** Peers that lacked a message when the service was stopped. */
+  readonly #owedBefore = new Set<string>()
   #isStarted = false
   #isClosed = false
 
@@ -204,6 +206,7 @@ export class BitswapProtectionManager
     this.#isStarted = true
     this.#protection.resume()
     this.#gate.start()
+    this.#resumeOwing()
     this.#inbound.start()
     this.#dialGate?.start()
   }
@@ -217,7 +220,11 @@ export class BitswapProtectionManager
     this.#gate.stop()
     this.#judge.dismiss()
     this.#deadlines.clear()
-    for (const link of this.#links.values()) this.#links.release(link)
+    for (const link of this.#links.values()) {
+      if (link.isOwed) this.#owedBefore.add(link.key)
+      link.isSwept = false
+      this.#links.release(link)
+    }
     this.#protection.pause()
   }
 
@@ -355,6 +362,14 @@ export class BitswapProtectionManager
       link.isSwept = false
       this.#sweep(link)
     })
+  }
+
+  #resumeOwing(): void {
+    for (const key of this.#owedBefore) {
+      const link = this.#links.find(key)
+      if (link !== undefined) this.#owe(link, SWEEP_MS)
+    }
+    this.#owedBefore.clear()
   }
 
   /** Lets what waits for a recovering peer earn its share. Who is OPEN or suspect has a way out of his own. */
