@@ -10,6 +10,9 @@ const MAX_CID_BYTES = 256
 /** Bytes of the longest varint of Protocol Buffers: 64 bits, 7 in each byte. */
 const MAX_VARINT_BYTES = 10
 
+/** What the bits of each byte of a varint count. */
+const VARINT_SCALES = Array.from({ length: MAX_VARINT_BYTES }, (_, at) => 2 ** (7 * at))
+
 /** A field's tag is an unsigned 32-bit number: 29 bits of field number, 3 of wire type. */
 const MAX_TAG = 2 ** 32 - 1
 
@@ -168,7 +171,7 @@ export class MessageReader {
   #readVarint(byte: number): void {
     this.#position++
     // Inexact above 2^53, where no number means anything here.
-    this.#varint += (byte & 0x7f) * 2 ** (7 * this.#varintBytes++)
+    this.#varint += (byte & 0x7f) * VARINT_SCALES[this.#varintBytes++]!
     if (byte < 0x80) this.#endVarint()
     else if (this.#varintBytes === MAX_VARINT_BYTES) this.#break()
     // Whatever ends here has been closed, so what is open lacks bytes.

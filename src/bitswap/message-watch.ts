@@ -38,11 +38,15 @@ export class MessageWatch {
    */
   watch(stream: Stream, link: PeerLink, pass?: Pass): void {
     const sentWants: SentWant[] = []
-    const outgoing = new MessageReader(this.#outgoing(link, sentWants))
-    const incoming = new MessageReader(this.#incoming(link))
+    // Most streams carry messages one way only.
+    let outgoing: MessageReader | undefined
+    let incoming: MessageReader | undefined
     tapStream(stream, {
       sending: data => {
-        this.#quietly(() => outgoing.push(data))
+        this.#quietly(() => {
+          outgoing ??= new MessageReader(this.#outgoing(link, sentWants))
+          outgoing.push(data)
+        })
         if (pass?.refusal === undefined || sentWants.every(({ entry }) => entry.cancel)) return
         this.#onRefused(link, pass.refusal)
         throw pass.refusal
@@ -51,6 +55,7 @@ export class MessageWatch {
       received: data =>
         this.#quietly(() => {
           this.#judge.heard(link)
+          incoming ??= new MessageReader(this.#incoming(link))
           incoming.push(data)
         }),
       finished: () => pass?.settle('ignored'),

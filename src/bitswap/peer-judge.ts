@@ -73,7 +73,9 @@ export class PeerJudge {
 
   /** Whether what the peer sends is looked at closely: each block is then hashed to see which want it answers. */
   isDistrusted({ key }: PeerLink): boolean {
-    return !this.#protection.isSteady(key) || (this.#protection.getHealth(key)?.consecutiveErrors ?? 0) > 0
+    if (!this.#protection.isSteady(key)) return true
+    const { health } = this.#protection.table
+    return health!.consecutiveErrors(this.#protection.slot(key, this.#clock.now())) > 0
   }
 
   /** A Bitswap stream to the peer was opened, in `elapsedMs` awake. */

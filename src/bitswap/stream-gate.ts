@@ -407,7 +407,16 @@ export class StreamGate {
       }
       this.#underWay.add(onWaitOver)
       signal?.addEventListener('abort', onAbort, { once: true })
-      opening.finally(settled).then(resolve, reject)
+      opening.then(
+        stream => {
+          settled()
+          resolve(stream)
+        },
+        error => {
+          settled()
+          reject(error)
+        }
+      )
     })
   }
 
