@@ -228,8 +228,12 @@ export class PeerJudge {
    * @param wasClosedHere - whether somebody on this node closed it
    */
   lost(link: PeerLink, error: unknown, wasClosedHere: boolean): void {
-    if (link.connections.size > 0) return
     const open = link.wants.takeAll()
+    // Perhaps they went out on that one, perhaps not: there is another, so the peer has not gone.
+    if (link.connections.size > 0) {
+      for (const want of open) this.#settle(link, want, IGNORED)
+      return
+    }
     const owed = open.filter(({ mustAnswer }) => mustAnswer)
     for (const want of open) if (!owed.includes(want)) this.#settle(link, want, IGNORED)
     link.wants.forget()

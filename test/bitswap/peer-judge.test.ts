@@ -865,12 +865,12 @@ describe('what fails at once', () => {
 })
 
 describe('a connection that is gone', () => {
-  test('means nothing while there is another', () => {
-    const { judge, peer, ask, counts, told } = create()
+  test('is no failure while there is another, nor is the silence about what may have gone with it', () => {
+    const { judge, peer, ask, counts, told, inFlight } = create()
     ask(1)
     judge.lost(peer, broken, false)
-    expect(counts()).toEqual(nothing)
-    expect(peer.wants.size).toBe(1)
+    expect(counts()).toEqual({ ...ignored, totalExclusions: 1 })
+    expect([inFlight(), peer.wants.size]).toEqual([0, 0])
     expect(told).toEqual([])
   })
 
