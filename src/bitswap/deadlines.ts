@@ -6,6 +6,9 @@ const TICK_MS = 25
 /** More than this between two looks, in ms, and the event loop was held up: by this process, not by a peer. */
 const STALL_MS = 3 * TICK_MS
 
+/** For what ends by itself, or by another's limit: a year, in ms, which is the longest the core takes. */
+export const NO_LIMIT_MS = 365 * 24 * 60 * 60_000
+
 /** A moment waited for. */
 export interface Deadline {
   /** Ends the waiting. To be called when what was waited for has come. */

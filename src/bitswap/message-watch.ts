@@ -1,9 +1,9 @@
 import type { Logger, Stream } from '@libp2p/interface'
 import type { RejectedError } from '../core/index.ts'
 import { MessageReader, type MessageVisitor, type WantlistEntry } from './message-reader.ts'
+import type { Pass } from './pass.ts'
 import type { PeerJudge } from './peer-judge.ts'
 import type { PeerLink } from './peer-link.ts'
-import type { Pass } from './stream-gate.ts'
 import { tapStream } from './stream-tap.ts'
 
 interface SentWant {

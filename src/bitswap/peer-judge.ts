@@ -2,7 +2,7 @@ import { varint } from 'multiformats'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { type Clock, FAILURE, IGNORED, type Outcome, type Protection, SUCCESS } from '../core/index.ts'
 import { isAnswer, isPeersFault, isRefusal, isTimeout } from './blame.ts'
-import type { Deadlines } from './deadlines.ts'
+import { type Deadlines, NO_LIMIT_MS } from './deadlines.ts'
 import type { WantlistEntry } from './message-reader.ts'
 import type { PeerLink, PeerLinks } from './peer-link.ts'
 import type { Want } from './want-ledger.ts'
@@ -18,9 +18,6 @@ const MAX_WAIT_MS = 30_000
 
 /** What fails at once is held against the peer if some peer gave a sign of life within this time before, in ms. */
 const RECENT_MS = 2_000
-
-/** How the calls are followed whose time limit is kept here: longer than any of them, in ms. */
-const NO_LIMIT_MS = 60 * 60_000
 
 /** Code of sha2-256 in the multicodec table. */
 const SHA2_256 = 0x12

@@ -16,11 +16,12 @@ import {
 import type { ConnectionManager, OpenConnectionOptions } from '@libp2p/interface-internal'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { rejectionError } from '../core/errors.ts'
-import { type Clock, type Outcome, type Protection, RejectedError } from '../core/index.ts'
+import { type Clock, type Protection, RejectedError } from '../core/index.ts'
 import { isUnsupported } from './blame.ts'
-import type { Deadlines } from './deadlines.ts'
+import { type Deadlines, NO_LIMIT_MS } from './deadlines.ts'
 import { DeferredStream } from './deferred-stream.ts'
 import { Override } from './override.ts'
+import { isReply, type Pass, uncountedPass } from './pass.ts'
 import type { PeerJudge } from './peer-judge.ts'
 import type { PeerLink, PeerLinks } from './peer-link.ts'
 import { BITSWAP, isBitswap, PING } from './protocols.ts'
@@ -42,26 +43,8 @@ const MAX_SEED_MS = 2_000
 /** Streams that may be being opened to one peer at once. */
 const MAX_OPENING = 32
 
-/** How admitted calls are followed until they are settled: longer than any of them, in ms. */
-const NO_LIMIT_MS = 60 * 60_000
-
 /** Where a pass travels from the one wrapper to the other. */
 const PASS = Symbol('bitswap-protection.pass')
-
-/**
- * What a stream was let through as: a CALL of its own, part of an `executeRequest` under way (RIDE), or only to answer
- * the peer (ANSWER).
- */
-export interface Pass {
-  readonly kind: 'CALL' | 'RIDE' | 'ANSWER'
-  /** Why nothing but answers may be sent. */
-  readonly refusal: RejectedError | undefined
-  settle(outcome: Outcome): void
-  /** Whether it came as far as opening the stream. */
-  isUsed: boolean
-  /** Whether the sender went on, and whatever he writes is delivered later or lost. */
-  isTaken: boolean
-}
 
 /** What the gate needs of the node. */
 export interface GateComponents {
@@ -476,26 +459,9 @@ interface GuardedConnection {
   readonly release: () => void
 }
 
-function uncountedPass(kind: Pass['kind'], refusal?: RejectedError): Pass {
-  return { kind, refusal, settle: () => {}, isUsed: false, isTaken: false }
-}
-
 /** Nobody wants it any more. */
 function discard(stream: Stream): void {
   stream.abort(new AbortError('The stream was not needed any more'))
-}
-
-/**
- * Whether a message holds nothing but what the peer asked for. Helia hands the message it is about to send along with
- * the options for the stream.
- */
-function isReply(message: unknown): boolean {
-  const { wantlist, blocks, blockPresences } = Object(message) as Record<string, unknown>
-  return sizeOf(wantlist) === 0 && sizeOf(blocks) + sizeOf(blockPresences) > 0
-}
-
-function sizeOf(collection: unknown): number {
-  return collection instanceof Map ? collection.size : Number.NaN
 }
 
 function readPeerId(target: DialTarget): PeerId | undefined {
