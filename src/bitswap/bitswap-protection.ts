@@ -170,7 +170,12 @@ export class BitswapProtectionManager
       this.#metrics.noteRejection(reason)
       this.#owe(link, SWEEP_MS)
     }
-    const watch = new MessageWatch(this.#judge, () => !this.#isWatching, onHeldBack, this.#log)
+    const watch = new MessageWatch({
+      judge: this.#judge,
+      isOff: () => !this.#isWatching,
+      onRefused: onHeldBack,
+      log: this.#log
+    })
     this.#gate = new StreamGate(
       components,
       this.#protection,

@@ -10,14 +10,23 @@ const STALL_MS = 3 * TICK_MS
 export const NO_LIMIT_MS = 365 * 24 * 60 * 60_000
 
 /** A moment waited for. */
-export interface Deadline {
-  /** Ends the waiting. To be called when what was waited for has come. */
-  cancel(): void
-}
-
-interface Waiting extends Deadline {
+export class Deadline {
+  /** In ms awake. */
   readonly atMs: number
   readonly onReached: () => void
+  readonly #waiting: Set<Deadline>
+
+  constructor(atMs: number, onReached: () => void, waiting: Set<Deadline>) {
+    this.atMs = atMs
+    this.onReached = onReached
+    this.#waiting = waiting
+    waiting.add(this)
+  }
+
+  /** Ends the waiting. To be called when what was waited for has come. */
+  cancel(): void {
+    this.#waiting.delete(this)
+  }
 }
 
 /**
@@ -28,7 +37,7 @@ interface Waiting extends Deadline {
  */
 export class Deadlines {
   readonly #clock: Clock
-  readonly #waiting = new Set<Waiting>()
+  readonly #waiting = new Set<Deadline>()
   #awakeMs = 0
   #lookedAtMs = 0
   /** Whether there was a stall since the last tick. */
@@ -58,14 +67,9 @@ export class Deadlines {
       this.#lookedAtMs = this.#clock.now()
       this.#schedule()
     }
-    const waiting: Waiting = {
-      atMs: this.awakeMs + afterMs,
-      onReached,
-      cancel: () => this.#waiting.delete(waiting)
-    }
-    this.#waiting.add(waiting)
-    this.#earliestMs = Math.min(this.#earliestMs, waiting.atMs)
-    return waiting
+    const deadline = new Deadline(this.awakeMs + afterMs, onReached, this.#waiting)
+    this.#earliestMs = Math.min(this.#earliestMs, deadline.atMs)
+    return deadline
   }
 
   /** Forgets all deadlines and stops the timer. */
@@ -100,13 +104,13 @@ export class Deadlines {
   }
 
   #reach(): void {
-    const reached: Waiting[] = []
+    const reached: Deadline[] = []
     this.#earliestMs = Infinity
-    for (const waiting of this.#waiting) {
-      if (waiting.atMs <= this.#awakeMs) reached.push(waiting)
-      else this.#earliestMs = Math.min(this.#earliestMs, waiting.atMs)
+    for (const deadline of this.#waiting) {
+      if (deadline.atMs <= this.#awakeMs) reached.push(deadline)
+      else this.#earliestMs = Math.min(this.#earliestMs, deadline.atMs)
     }
     // One that is reached may cancel another.
-    for (const waiting of reached) if (this.#waiting.delete(waiting)) waiting.onReached()
+    for (const deadline of reached) if (this.#waiting.delete(deadline)) deadline.onReached()
   }
 }

@@ -15,7 +15,7 @@ export class InboundObserver {
   constructor(registrar: Registrar, onStream: (stream: Stream, connection: Connection) => void) {
     this.#getHandler = new Override(registrar, 'getHandler', original => protocol => {
       const record = original(protocol)
-      return isBitswap([protocol]) ? observed(record, onStream) : record
+      return isBitswap(protocol) ? observed(record, onStream) : record
     })
   }
 

@@ -83,13 +83,6 @@ export interface MessageVisitor {
   message(): void
 }
 
-/** A message or submessage that is being read. */
-interface Frame {
-  readonly kind: Kind
-  /** Where in the stream it ends. */
-  readonly end: number
-}
-
 /**
  * Reads the Bitswap messages, versions 1.0.0 to 1.2.0, in the bytes of one direction of one stream.
  *
@@ -99,8 +92,12 @@ interface Frame {
  */
 export class MessageReader {
   readonly #visitor: MessageVisitor
-  /** What is open, the innermost last: at most a message, its wantlist and an entry. */
-  readonly #frames: Frame[] = []
+  /** The messages and submessages that are open, the innermost last: at most a message, its wantlist and an entry. */
+  readonly #kinds: Kind[] = []
+  /** Where in the stream each of them ends. */
+  readonly #ends: number[] = []
+  /** Where the innermost ends. */
+  #end = Infinity
   /** What the next varint is. */
   #expected: 'LENGTH' | 'TAG' | 'NUMBER' | 'SIZE' = 'LENGTH'
   #isBroken = false
@@ -161,7 +158,7 @@ export class MessageReader {
   /** Reads what there is of a field's contents, in one go, and returns how many bytes that was. */
   #readContents(chunk: Uint8Array, from: number): number {
     const count = Math.min(this.#left, chunk.length - from)
-    this.#target?.set(chunk.subarray(from, from + count), this.#target.length - this.#left)
+    if (this.#target !== undefined) copy(chunk, from, count, this.#target, this.#target.length - this.#left)
     this.#position += count
     this.#left -= count
     if (this.#left === 0) this.#endField()
@@ -232,7 +229,7 @@ export class MessageReader {
       this.#break()
       return
     }
-    const { kind } = this.#frames.at(-1)!
+    const kind = this.#kinds.at(-1)!
     const submessage = SUBMESSAGES[kind][this.#field]
     if (submessage === undefined) this.#beginBytes(kind, size)
     else this.#enter(submessage, size)
@@ -264,7 +261,9 @@ export class MessageReader {
   }
 
   #enter(kind: Kind, size: number): void {
-    this.#frames.push({ kind, end: this.#position + size })
+    this.#end = this.#position + size
+    this.#kinds.push(kind)
+    this.#ends.push(this.#end)
     this.#id = NO_BYTES
     this.#numbers.fill(0)
     this.#size = 0
@@ -275,8 +274,15 @@ export class MessageReader {
   /** Ends what ends at this byte: the field, and any of the messages it is in. */
   #endField(): void {
     this.#target = undefined
-    while (this.#position === this.#end) this.#tell(this.#frames.pop()!.kind)
-    this.#expected = this.#frames.length === 0 ? 'LENGTH' : 'TAG'
+    while (this.#position === this.#end) this.#leave()
+    this.#expected = this.#kinds.length === 0 ? 'LENGTH' : 'TAG'
+  }
+
+  #leave(): void {
+    const kind = this.#kinds.pop()!
+    this.#ends.pop()
+    this.#end = this.#ends.at(-1) ?? Infinity
+    this.#tell(kind)
   }
 
   #tell(kind: Kind): void {
@@ -308,11 +314,6 @@ export class MessageReader {
     if (this.#id !== undefined) this.#visitor.block(this.#id, this.#size, data)
   }
 
-  /** Where the innermost of what is open ends. */
-  get #end(): number {
-    return this.#frames.at(-1)?.end ?? Infinity
-  }
-
   #overruns(size: number): boolean {
     return this.#position + size > this.#end
   }
@@ -321,4 +322,10 @@ export class MessageReader {
     this.#isBroken = true
     this.#data = undefined
   }
+}
+
+/** Copies bytes. A CID is copied one by one, which takes less than the view that `set` needs. */
+function copy(from: Uint8Array, at: number, count: number, to: Uint8Array, start: number): void {
+  if (count > MAX_CID_BYTES) to.set(from.subarray(at, at + count), start)
+  else for (let index = 0; index < count; index++) to[start + index] = from[at + index]!
 }

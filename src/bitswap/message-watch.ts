@@ -4,31 +4,26 @@ import { MessageReader, type MessageVisitor, type WantlistEntry } from './messag
 import type { Pass } from './pass.ts'
 import type { PeerJudge } from './peer-judge.ts'
 import type { PeerLink } from './peer-link.ts'
-import { tapStream } from './stream-tap.ts'
+import { type StreamWatcher, tapStream } from './stream-tap.ts'
 
-interface SentWant {
-  readonly cid: Uint8Array
-  readonly entry: WantlistEntry
+type Bytes = Parameters<StreamWatcher['received']>[0]
+
+/** What watching a stream takes besides the stream. */
+interface WatchContext {
+  readonly judge: PeerJudge
+  /** Whether nothing is to be noted any more. */
+  readonly isOff: () => boolean
+  /** Told of wants that were not sent, since the stream was let through for answers only. */
+  readonly onRefused: (link: PeerLink, refusal: RejectedError) => void
+  readonly log: Logger
 }
 
 /** Reads along what is said on Bitswap streams, and tells the judge who asked for what, and who answered. */
 export class MessageWatch {
-  readonly #judge: PeerJudge
-  readonly #isOff: () => boolean
-  readonly #onRefused: (link: PeerLink, refusal: RejectedError) => void
-  readonly #log: Logger
+  readonly #context: WatchContext
 
-  /** @param onRefused - told of wants that were not sent, since the stream was let through for answers only */
-  constructor(
-    judge: PeerJudge,
-    isOff: () => boolean,
-    onRefused: (link: PeerLink, refusal: RejectedError) => void,
-    log: Logger
-  ) {
-    this.#judge = judge
-    this.#onRefused = onRefused
-    this.#isOff = isOff
-    this.#log = log
+  constructor(context: WatchContext) {
+    this.#context = context
   }
 
   /**
@@ -37,81 +32,165 @@ export class MessageWatch {
    * @param pass - what one of ours was let through as; one the peer opened has none
    */
   watch(stream: Stream, link: PeerLink, pass?: Pass): void {
-    const sentWants: SentWant[] = []
-    // Most streams carry messages one way only.
-    let outgoing: MessageReader | undefined
-    let incoming: MessageReader | undefined
-    tapStream(stream, {
-      sending: data => {
-        this.#quietly(() => {
-          outgoing ??= new MessageReader(this.#outgoing(link, sentWants))
-          outgoing.push(data)
-        })
-        if (pass?.refusal === undefined || sentWants.every(({ entry }) => entry.cancel)) return
-        this.#onRefused(link, pass.refusal)
-        throw pass.refusal
-      },
-      sent: () => this.#quietly(() => this.#noteSent(stream, link, pass, sentWants.splice(0))),
-      received: data =>
-        this.#quietly(() => {
-          this.#judge.heard(link)
-          incoming ??= new MessageReader(this.#incoming(link))
-          incoming.push(data)
-        }),
-      finished: () => pass?.settle('ignored'),
-      closed: wasReset =>
-        this.#quietly(() => {
-          // Settled with the wants that went out on it, unless there were none.
-          pass?.settle(wasReset ? 'failure' : 'ignored')
-          if (wasReset) this.#judge.wasReset(link, stream)
-        })
-    })
+    tapStream(stream, new Listener(this.#context, stream, link, pass))
+  }
+}
+
+/** Watches one stream. */
+class Listener implements StreamWatcher {
+  readonly #context: WatchContext
+  readonly #stream: Stream
+  readonly #link: PeerLink
+  readonly #pass: Pass | undefined
+  // Most streams carry messages one way only.
+  #outgoing: OutgoingMessages | undefined
+  #incoming: MessageReader | undefined
+
+  constructor(context: WatchContext, stream: Stream, link: PeerLink, pass: Pass | undefined) {
+    this.#context = context
+    this.#stream = stream
+    this.#link = link
+    this.#pass = pass
   }
 
-  #noteSent(stream: Stream, link: PeerLink, pass: Pass | undefined, wants: readonly SentWant[]): void {
+  sending(data: Bytes): void {
+    this.#quietly(this.#readOutgoing, data)
+    const refusal = this.#pass?.refusal
+    if (refusal === undefined || this.#outgoing?.asks !== true) return
+    this.#context.onRefused(this.#link, refusal)
+    throw refusal
+  }
+
+  sent(): void {
+    this.#quietly(this.#noteSent)
+  }
+
+  received(data: Bytes): void {
+    this.#quietly(this.#readIncoming, data)
+  }
+
+  finished(): void {
+    this.#pass?.settle('ignored')
+  }
+
+  closed(wasReset: boolean): void {
+    this.#quietly(this.#noteClosed, wasReset)
+  }
+
+  #readOutgoing(data: Bytes): void {
+    this.#outgoing ??= new OutgoingMessages(this.#link)
+    this.#outgoing.reader.push(data)
+  }
+
+  #noteSent(): void {
+    const wants = this.#outgoing?.takeWants() ?? []
     if (wants.length === 0) return
     // From here on the wants are what counts, one by one.
-    pass?.settle('ignored')
-    if (pass?.kind === 'RIDE') return
-    for (const { cid, entry } of wants) this.#judge.asked(link, stream, cid, entry)
+    this.#pass?.settle('ignored')
+    if (this.#pass?.kind === 'RIDE') return
+    for (const { cid, entry } of wants) this.#context.judge.asked(this.#link, this.#stream, cid, entry)
   }
 
-  #outgoing(link: PeerLink, sentWants: SentWant[]): MessageVisitor {
-    const answered = (): void => {
-      link.peerWants = Math.max(0, link.peerWants - 1)
-    }
-    return {
-      want: (cid, entry) => sentWants.push({ cid, entry }),
-      block: answered,
-      presence: answered,
-      needsData: () => false,
-      message: () => {}
-    }
+  #readIncoming(data: Bytes): void {
+    const { judge, log } = this.#context
+    judge.heard(this.#link)
+    this.#incoming ??= new MessageReader(new IncomingMessages(judge, this.#link, log))
+    this.#incoming.push(data)
   }
 
-  #incoming(link: PeerLink): MessageVisitor {
-    return {
-      want: (_cid, { cancel }) => {
-        link.peerWants = Math.max(0, link.peerWants + (cancel ? -1 : 1))
-      },
-      block: (prefix, _size, data) => {
-        this.#judge
-          .sentBlock(link, prefix, data)
-          .catch(error => this.#log.error('hashing failed - %e', error))
-      },
-      presence: cid => this.#judge.toldPresence(link, cid),
-      needsData: () => this.#judge.isDistrusted(link),
-      message: () => {}
-    }
+  #noteClosed(wasReset: boolean): void {
+    // Settled with the wants that went out on it, unless there were none.
+    this.#pass?.settle(wasReset ? 'failure' : 'ignored')
+    if (wasReset) this.#context.judge.wasReset(this.#link, this.#stream)
   }
 
   /** Whoever reads along must not disturb those who talk. */
-  #quietly(note: () => void): void {
-    if (this.#isOff()) return
+  #quietly<Args extends unknown[]>(note: (...args: Args) => void, ...args: Args): void {
+    if (this.#context.isOff()) return
     try {
-      note()
+      note.apply(this, args)
     } catch (error) {
-      this.#log.error('could not follow a stream - %e', error)
+      this.#context.log.error('could not follow a stream - %e', error)
     }
   }
+}
+
+interface SentWant {
+  readonly cid: Uint8Array
+  readonly entry: WantlistEntry
+}
+
+/** What is sent to a peer: wants, and answers to its wants. */
+class OutgoingMessages implements MessageVisitor {
+  readonly reader = new MessageReader(this)
+  readonly #link: PeerLink
+  #wants: SentWant[] = []
+
+  constructor(link: PeerLink) {
+    this.#link = link
+  }
+
+  /** Whether a block is wanted in what was not taken yet. */
+  get asks(): boolean {
+    return this.#wants.some(({ entry }) => !entry.cancel)
+  }
+
+  takeWants(): SentWant[] {
+    const wants = this.#wants
+    this.#wants = []
+    return wants
+  }
+
+  want(cid: Uint8Array, entry: WantlistEntry): void {
+    this.#wants.push({ cid, entry })
+  }
+
+  block(): void {
+    this.#link.peerWants = Math.max(0, this.#link.peerWants - 1)
+  }
+
+  presence(): void {
+    this.block()
+  }
+
+  needsData(): boolean {
+    return false
+  }
+
+  message(): void {}
+}
+
+/** What a peer sends: answers to wants, and wants of its own. */
+class IncomingMessages implements MessageVisitor {
+  readonly #judge: PeerJudge
+  readonly #link: PeerLink
+  readonly #log: Logger
+
+  constructor(judge: PeerJudge, link: PeerLink, log: Logger) {
+    this.#judge = judge
+    this.#link = link
+    this.#log = log
+  }
+
+  want(_cid: Uint8Array, { cancel }: WantlistEntry): void {
+    this.#link.peerWants = Math.max(0, this.#link.peerWants + (cancel ? -1 : 1))
+  }
+
+  block(prefix: Uint8Array, _size: number, data: Uint8Array | undefined): void {
+    if (data === undefined) this.#judge.sentBlock(this.#link)
+    else
+      this.#judge
+        .sentDistrustedBlock(this.#link, prefix, data)
+        .catch(error => this.#log.error('hashing failed - %e', error))
+  }
+
+  presence(cid: Uint8Array): void {
+    this.#judge.toldPresence(this.#link, cid)
+  }
+
+  needsData(): boolean {
+    return this.#judge.isDistrusted(this.#link)
+  }
+
+  message(): void {}
 }

@@ -1,23 +1,41 @@
-import type { Outcome, RejectedError } from '../core/index.ts'
+import type { Outcome, Permit, RejectedError } from '../core/index.ts'
 
 /**
  * What a stream was let through as: a CALL of its own, part of an `executeRequest` under way (RIDE), or only to answer
  * the peer (ANSWER).
  */
-export interface Pass {
+export class Pass {
   readonly kind: 'CALL' | 'RIDE' | 'ANSWER'
   /** Why nothing but answers may be sent. */
   readonly refusal: RejectedError | undefined
-  settle(outcome: Outcome): void
   /** Whether it came as far as opening the stream. */
-  isUsed: boolean
+  isUsed = false
   /** Whether the sender went on, and whatever he writes is delivered later or lost. */
-  isTaken: boolean
-}
+  isTaken = false
+  readonly #permit: Permit | undefined
 
-/** One that is no call of its own: nothing is settled with it. */
-export function uncountedPass(kind: Pass['kind'], refusal?: RejectedError): Pass {
-  return { kind, refusal, settle: () => {}, isUsed: false, isTaken: false }
+  private constructor(kind: Pass['kind'], permit?: Permit, refusal?: RejectedError) {
+    this.kind = kind
+    this.#permit = permit
+    this.refusal = refusal
+  }
+
+  static call(permit: Permit): Pass {
+    return new Pass('CALL', permit)
+  }
+
+  static ride(): Pass {
+    return new Pass('RIDE')
+  }
+
+  static answer(refusal?: RejectedError): Pass {
+    return new Pass('ANSWER', undefined, refusal)
+  }
+
+  /** Settles the call. What is no call of its own has nothing to settle. */
+  settle(outcome: Outcome): void {
+    this.#permit?.settle(outcome)
+  }
 }
 
 /**

@@ -125,34 +125,40 @@ export class PeerJudge {
     }
     const isFirst = link.wants.remember(multihash)
     if (link.wants.isFull || link.wants.has(multihash)) return
-    link.wants.add(multihash, this.#follow(link, stream, multihash, isFirst && entry.sendDontHave))
+    const want = this.#follow(link, stream, isFirst && entry.sendDontHave)
+    link.wants.add(multihash, want)
+    this.#await(link, want.dueAtMs)
   }
 
-  #follow(link: PeerLink, stream: object, multihash: string, mustAnswer: boolean): Want {
+  #follow(link: PeerLink, stream: object, mustAnswer: boolean): Want {
     const now = this.#clock.now()
-    const { table } = this.#protection
     const slot = this.#protection.slot(link.key, now)
-    const token = table.follow(slot, now, NO_LIMIT_MS)
-    const want: Want = {
-      askedAtMs: this.#deadlines.awakeMs,
-      mustAnswer,
-      stream,
-      settle: (outcome, elapsedMs, ownMs) =>
-        table.settleMeasured(slot, token, outcome, this.#clock.now(), elapsedMs, ownMs),
-      stopWaiting: () => {}
-    }
-    this.#await(link, multihash, want, this.#silenceLimitMs(link))
-    return want
+    const token = this.#protection.table.follow(slot, now, NO_LIMIT_MS)
+    const askedAtMs = this.#deadlines.awakeMs
+    return { askedAtMs, dueAtMs: askedAtMs + this.#silenceLimitMs(link), mustAnswer, stream, slot, token }
   }
 
-  #await(link: PeerLink, multihash: string, want: Want, afterMs: number): void {
-    const deadline = this.#deadlines.add(afterMs, () => this.#overdue(link, multihash, want))
-    want.stopWaiting = () => deadline.cancel()
+  /** Has wants looked at when the first of them is due; that may be one just asked. */
+  #await(link: PeerLink, dueAtMs: number): void {
+    const { wants } = link
+    if (wants.deadline !== undefined && wants.deadline.atMs <= dueAtMs) return
+    wants.deadline = this.#deadlines.add(dueAtMs - this.#deadlines.awakeMs, () => this.#lookForOverdue(link))
   }
 
   #silenceLimitMs(link: PeerLink): number {
     const usual = Math.max(link.answerTime.usualMs, OPENINGS_PER_ANSWER * link.openTime.meanMs)
     return Math.min(Math.max(usual, this.#wantTimeoutMs), Math.max(MAX_SILENCE_MS, this.#wantTimeoutMs))
+  }
+
+  #lookForOverdue(link: PeerLink): void {
+    const now = this.#deadlines.awakeMs
+    let nextMs = Infinity
+    link.wants.deadline = undefined
+    for (const [multihash, want] of link.wants.entries()) {
+      if (want.dueAtMs <= now) this.#overdue(link, multihash, want)
+      if (link.wants.has(multihash)) nextMs = Math.min(nextMs, want.dueAtMs)
+    }
+    if (nextMs < Infinity) this.#await(link, nextMs)
   }
 
   #overdue(link: PeerLink, multihash: string, want: Want): void {
@@ -161,7 +167,7 @@ export class PeerJudge {
     const limitMs = this.#silenceLimitMs(link)
     // Busy with other blocks: their turn comes first.
     if (quietMs < limitMs && now - want.askedAtMs < MAX_WAIT_MS) {
-      this.#await(link, multihash, want, limitMs - quietMs)
+      want.dueAtMs = now + limitMs - quietMs
       return
     }
     link.wants.take(multihash)
@@ -184,14 +190,14 @@ export class PeerJudge {
   /**
    * The peer sent a block. Which want that answers only its hash can tell; of a peer that is trusted it is taken for
    * the one waited for longest, as whoever asked for it hashes it anyway.
-   *
-   * @param data - given for a peer that is distrusted
    */
-  async sentBlock(link: PeerLink, prefix: Uint8Array, data: Uint8Array | undefined): Promise<void> {
-    if (data === undefined || !isSha256(prefix)) {
-      this.#answered(link, link.wants.takeOldest())
-      return
-    }
+  sentBlock(link: PeerLink): void {
+    this.#answered(link, link.wants.takeOldest())
+  }
+
+  /** A peer that is distrusted sent a block; it is hashed to see which want it answers. */
+  async sentDistrustedBlock(link: PeerLink, prefix: Uint8Array, data: Uint8Array): Promise<void> {
+    if (!isSha256(prefix)) return this.sentBlock(link)
     const { bytes } = await sha256.digest(data)
     this.#answered(link, link.wants.takeAnswered(textOf(bytes)))
   }
@@ -208,7 +214,9 @@ export class PeerJudge {
     const now = this.#deadlines.awakeMs
     const elapsedMs = now - want.askedAtMs
     // While it answered others, this one waited its turn.
-    want.settle(outcome, elapsedMs, now - Math.max(want.askedAtMs, link.lastAnsweredMs))
+    const ownMs = now - Math.max(want.askedAtMs, link.lastAnsweredMs)
+    const { table } = this.#protection
+    table.settleMeasured(want.slot, want.token, outcome, this.#clock.now(), elapsedMs, ownMs)
     this.#handlers.onWant(resultOf(outcome), elapsedMs)
   }
 
@@ -278,20 +286,22 @@ export class PeerJudge {
  * 0 is nothing else. Not `CID.decode`, which does more than is needed for each want of each peer.
  */
 function readMultihash(cid: Uint8Array): string | undefined {
+  if (cid[0] !== SHA2_256 && cid[0] !== 1) return undefined
+  const start = cid[0] === 1 ? endOfVarint(cid, 1) : 0
+  const sizeStart = endOfVarint(cid, start)
   try {
-    const [version, versionLength] = varint.decode(cid)
-    if (version === SHA2_256) return checkedMultihash(cid)
-    const [, codecLength] = varint.decode(cid, versionLength)
-    return version === 1 ? checkedMultihash(cid.subarray(versionLength + codecLength)) : undefined
+    const [size, sizeLength] = varint.decode(cid, sizeStart)
+    return cid.length === sizeStart + sizeLength + size ? textOf(cid.subarray(start)) : undefined
   } catch {
     return undefined
   }
 }
 
-function checkedMultihash(bytes: Uint8Array): string | undefined {
-  const [, codeLength] = varint.decode(bytes)
-  const [size, sizeLength] = varint.decode(bytes, codeLength)
-  return bytes.length === codeLength + sizeLength + size ? textOf(bytes) : undefined
+/** Where the varint that begins at `from` ends: the last byte of one is below 0x80. */
+function endOfVarint(bytes: Uint8Array, from: number): number {
+  let at = from
+  while (bytes[at]! >= 0x80) at++
+  return at + 1
 }
 
 function resultOf(outcome: number): WantResult {
@@ -300,7 +310,8 @@ function resultOf(outcome: number): WantResult {
 }
 
 function textOf(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes)
+  // As arguments, without an iterator between: this is done for each want and presence.
+  return String.fromCharCode.apply(undefined, bytes as unknown as number[])
 }
 
 /** Whether the CIDs a block's prefix (version, codec, hash function, length) stands for are of sha2-256. */

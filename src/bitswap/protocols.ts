@@ -13,6 +13,7 @@ export const BITSWAP_PROTOCOLS: readonly string[] = Object.freeze([
 export const PING = '/ipfs/ping/1.0.0'
 
 /** Whether nothing but Bitswap is asked for. */
-export function isBitswap(protocols: readonly string[]): boolean {
+export function isBitswap(protocols: string | readonly string[]): boolean {
+  if (typeof protocols === 'string') return BITSWAP_PROTOCOLS.includes(protocols)
   return protocols.length > 0 && protocols.every(protocol => BITSWAP_PROTOCOLS.includes(protocol))
 }

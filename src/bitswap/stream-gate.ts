@@ -1,5 +1,4 @@
 import {
-  AbortError,
   type Connection,
   type DialTarget,
   type IdentifyResult,
@@ -10,32 +9,23 @@ import {
   type PeerId,
   type Stream,
   type StreamCloseEvent,
-  TimeoutError,
   type TypedEventTarget
 } from '@libp2p/interface'
 import type { ConnectionManager, OpenConnectionOptions } from '@libp2p/interface-internal'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { rejectionError } from '../core/errors.ts'
 import { type Clock, type Protection, RejectedError } from '../core/index.ts'
-import { isUnsupported } from './blame.ts'
 import { type Deadlines, NO_LIMIT_MS } from './deadlines.ts'
-import { DeferredStream } from './deferred-stream.ts'
 import { Override } from './override.ts'
-import { isReply, type Pass, uncountedPass } from './pass.ts'
+import { isReply, Pass } from './pass.ts'
 import type { PeerJudge } from './peer-judge.ts'
 import type { PeerLink, PeerLinks } from './peer-link.ts'
 import { BITSWAP, isBitswap, PING } from './protocols.ts'
+import { discard, type NewStream, type OpenLimits, StreamOpener } from './stream-opener.ts'
 
 type OpenStream = ConnectionManager['openStream']
 type OpenOptions = OpenConnectionOptions & NewStreamOptions
-type NewStream = Connection['newStream']
 type Options = NewStreamOptions & { [PASS]?: Pass; message?: unknown }
-
-/** A peer is not taken for late earlier than this, in ms: scheduling and garbage collection alone take a while. */
-const MIN_LATE_MS = 100
-
-/** Nobody waits for streams to peers that usually take longer than this to open one, in ms. */
-const SLOW_OPEN_MS = 50
 
 /** The first guess of how quick a peer is, in ms, is no worse than this: the node itself may have been busy. */
 const MAX_SEED_MS = 2_000
@@ -50,12 +40,6 @@ const PASS = Symbol('bitswap-protection.pass')
 export interface GateComponents {
   readonly connectionManager: ConnectionManager
   readonly events: TypedEventTarget<Libp2pEvents>
-}
-
-/** Limits of opening streams. */
-export interface OpenLimits {
-  readonly openWaitMs: number
-  readonly openTimeoutMs: number
 }
 
 /** Who is told what happens at the gate. */
@@ -82,14 +66,12 @@ export class StreamGate {
   readonly #links: PeerLinks
   readonly #judge: PeerJudge
   readonly #deadlines: Deadlines
-  readonly #limits: OpenLimits
+  readonly #opener: StreamOpener
   readonly #handlers: GateHandlers
   readonly #log: Logger
   readonly #openStream: Override<ConnectionManager, 'openStream'>
   #openStreamUnguarded: OpenStream | undefined
   readonly #connections = new Map<Connection, GuardedConnection>()
-  /** What is to be ended if the gate is stopped: calls under way, and waiting for streams. */
-  readonly #underWay = new Set<() => void>()
 
   constructor(
     components: GateComponents,
@@ -108,9 +90,10 @@ export class StreamGate {
     this.#links = links
     this.#judge = judge
     this.#deadlines = deadlines
-    this.#limits = limits
     this.#handlers = handlers
     this.#log = log
+    const holdBack = (link: PeerLink): RejectedError => this.#holdBack(link)
+    this.#opener = new StreamOpener(links, judge, deadlines, limits, { ...handlers, holdBack }, log)
     this.#openStream = new Override(components.connectionManager, 'openStream', original => {
       this.#openStreamUnguarded = original
       return (...args) => {
@@ -139,8 +122,7 @@ export class StreamGate {
     events.removeEventListener('peer:identify', this.#onIdentify)
     for (const connection of [...this.#connections.keys()]) this.#release(connection)
     this.#openStream.deactivate()
-    for (const end of this.#underWay) end()
-    this.#underWay.clear()
+    this.#opener.stop()
   }
 
   readonly #onConnection = ({ detail }: CustomEvent<Connection>): void => this.#guard(detail)
@@ -244,7 +226,7 @@ export class StreamGate {
   }
 
   #isGuarded(protocols: string | string[]): boolean {
-    return isBitswap([protocols].flat()) && this.#protection.mode !== 'off'
+    return isBitswap(protocols) && this.#protection.mode !== 'off'
   }
 
   #isConnected(peer: PeerId): boolean {
@@ -254,153 +236,40 @@ export class StreamGate {
   /** Stands in for `newStream` of a connection. */
   async #openOn(
     link: PeerLink,
-    original: NewStream,
+    newStream: NewStream,
     protocols: string | string[],
     options: Options = {}
   ): Promise<Stream> {
-    const names = [protocols].flat()
-    const { [PASS]: given, ...rest } = options
-    rest.signal?.throwIfAborted()
-    const pass = given ?? this.#admit(link, options)
+    options.signal?.throwIfAborted()
+    const pass = options[PASS] ?? this.#admit(link, options)
     pass.isUsed = true
+    const request = {
+      link,
+      newStream,
+      protocols: typeof protocols === 'string' ? [protocols] : protocols,
+      options,
+      pass
+    }
     // Whoever opened it with a time limit of his own, or to be useful to the peer, waits himself.
-    if (pass.kind !== 'CALL' || this.#protection.mode === 'observe')
-      return this.#open(link, original, names, rest, pass)
-    const waitMs = this.#waitMs(link)
-    const opening = this.#openDetached(link, original, names, rest, pass)
-    const protocol = names.length === 1 ? names[0] : names.find(name => name === link.protocol)
-    return this.#waitFor(link, pass, opening, protocol, waitMs, rest.signal ?? undefined)
+    if (pass.kind !== 'CALL' || this.#protection.mode === 'observe') return this.#opener.open(request)
+    return this.#opener.openPatiently(request, this.#protection.isSteady(link.key))
   }
 
   /** @throws RejectedError */
   #admit(link: PeerLink, options: Options): Pass {
-    if (link.executing > 0) return uncountedPass('RIDE')
-    if (isReply(options.message)) return uncountedPass('ANSWER')
+    if (link.executing > 0) return Pass.ride()
+    if (isReply(options.message)) return Pass.answer()
     try {
       if (link.opening >= MAX_OPENING && this.#protection.mode === 'enforce')
         throw this.#localRejection(link, 'IN_FLIGHT_FULL')
-      const permit = this.#protection.admit(link.key, { timeoutMs: NO_LIMIT_MS })
-      return { ...uncountedPass('CALL'), settle: outcome => permit.settle(outcome) }
+      return Pass.call(this.#protection.admit(link.key, { timeoutMs: NO_LIMIT_MS }))
     } catch (error) {
       // What will be sent is not known yet. If the peer waits for answers, let it be that.
       if (error instanceof RejectedError && link.peerWants > 0 && options.message === undefined)
-        return uncountedPass('ANSWER', error)
+        return Pass.answer(error)
       if (error instanceof RejectedError) this.#handlers.onHeldBack(link, error)
       throw error
     }
-  }
-
-  /** Opens a stream that goes on until it is open or out of time, whatever becomes of whoever asked for it. */
-  #openDetached(
-    link: PeerLink,
-    newStream: NewStream,
-    protocols: string[],
-    options: Options,
-    pass: Pass,
-    onOver = () => {}
-  ): Promise<Stream> {
-    const { openTimeoutMs } = this.#limits
-    const limit = new AbortController()
-    const tooLate = this.#deadlines.add(openTimeoutMs, () =>
-      limit.abort(new TimeoutError(`No stream to ${link.key} within ${openTimeoutMs} ms`))
-    )
-    link.detached++
-    const isOver = (): void => {
-      tooLate.cancel()
-      link.detached--
-      onOver()
-    }
-    return this.#open(link, newStream, protocols, { ...options, signal: limit.signal }, pass, isOver)
-  }
-
-  /** Opens a stream, and sees what that tells of the peer. */
-  #open(
-    link: PeerLink,
-    newStream: NewStream,
-    protocols: string[],
-    options: Options,
-    pass: Pass,
-    isOver?: () => void
-  ): Promise<Stream> {
-    const late = this.#deadlines.add(this.#lateAfterMs(link), () => this.#judge.openIsLate(link))
-    const sinceMs = this.#deadlines.awakeMs
-    link.opening++
-    const dismiss = (): void => pass.settle('ignored')
-    this.#underWay.add(dismiss)
-    const done = (): void => {
-      late.cancel()
-      this.#underWay.delete(dismiss)
-      link.opening--
-      isOver?.()
-    }
-    return newStream(protocols, options).then(
-      stream => {
-        const elapsedMs = this.#deadlines.awakeMs - sinceMs
-        done()
-        if (isBitswap([stream.protocol])) link.protocol = stream.protocol
-        this.#judge.opened(link, elapsedMs)
-        this.#handlers.onOpened(elapsedMs)
-        this.#handlers.onStream(stream, link, pass)
-        this.#links.release(link)
-        return stream
-      },
-      error => {
-        done()
-        // By whoever asked for it. One that is detached ends only by its own limit.
-        const wasGivenUp = isOver === undefined && options.signal?.aborted === true
-        pass.settle(wasGivenUp ? 'ignored' : this.#judge.openFailed(link, error, sinceMs))
-        // Who does not speak Bitswap will not be reached another time either.
-        if (pass.isTaken && !isUnsupported(error)) this.#handlers.onLost(link)
-        this.#links.release(link)
-        throw error
-      }
-    )
-  }
-
-  /** The stream, or after `waitMs` one that stands for it. */
-  #waitFor(
-    link: PeerLink,
-    pass: Pass,
-    opening: Promise<Stream>,
-    protocol: string | undefined,
-    waitMs: number,
-    signal: AbortSignal | undefined
-  ): Promise<Stream> {
-    const standIn = (): Stream => {
-      pass.isTaken = true
-      return new DeferredStream(opening, protocol!, this.#log)
-    }
-    if (waitMs === 0 && protocol !== undefined) return Promise.resolve(standIn())
-    return new Promise((resolve, reject) => {
-      const giveUp = (reason: unknown): void => {
-        reject(reason)
-        opening.then(discard, () => {})
-      }
-      const onAbort = (): void => giveUp(signal?.reason)
-      const onWaitOver = (): void => {
-        settled()
-        if (protocol !== undefined) resolve(standIn())
-        else giveUp(this.#holdBack(link))
-      }
-      const waiting = this.#deadlines.add(waitMs === 0 ? this.#lateAfterMs(link) : waitMs, onWaitOver)
-      const settled = (): void => {
-        waiting.cancel()
-        this.#underWay.delete(onWaitOver)
-        signal?.removeEventListener('abort', onAbort)
-      }
-      this.#underWay.add(onWaitOver)
-      signal?.addEventListener('abort', onAbort, { once: true })
-      opening.then(
-        stream => {
-          settled()
-          resolve(stream)
-        },
-        error => {
-          settled()
-          reject(error)
-        }
-      )
-    })
   }
 
   /** Whoever waited for a stream that nothing can stand for, since the protocol is not known yet, waits no longer. */
@@ -416,23 +285,10 @@ export class StreamGate {
     return rejectionError({ key, reason, state, retryAfterMs: 0 })
   }
 
-  /** How long a caller waits for a stream, in ms: not at all if that has shown to be long, or the peer to be bad. */
-  #waitMs(link: PeerLink): number {
-    if (!this.#protection.isSteady(link.key) || link.openTime.meanMs > SLOW_OPEN_MS) return 0
-    return Math.min(this.#lateAfterMs(link), this.#limits.openWaitMs)
-  }
-
-  /** After how long, in ms, a stream that is not open yet speaks against the peer. */
-  #lateAfterMs({ openTime }: PeerLink): number {
-    if (!openTime.isKnown) return this.#limits.openWaitMs
-    return Math.min(Math.max(openTime.usualMs, MIN_LATE_MS), this.#limits.openTimeoutMs)
-  }
-
   /** Finds out whether a suspect responds, if that is not under way: opens a stream, dialling it first if need be. */
   probe(link: PeerLink): void {
     // Those on a connection that is gone will not find out.
     if (link.isProbed || (link.detached > 0 && link.connections.size > 0)) return
-    link.isProbed = true
     const [connection] = link.connections
     const guarded = connection && this.#connections.get(connection)
     const newStream: NewStream =
@@ -440,14 +296,10 @@ export class StreamGate {
       ((protocols, options) => this.#openStreamUnguarded!(link.peer, protocols, options as OpenOptions))
     const protocols = [link.protocol ?? BITSWAP, PING]
     this.#log.trace('probing %p', link.peer)
-    const pass = uncountedPass('ANSWER')
-    const over = (): void => {
-      link.isProbed = false
-    }
-    this.#openDetached(link, newStream, protocols, { runOnLimitedConnection: true }, pass, over).then(
-      discard,
-      error => this.#log.trace('probe of %p failed - %e', link.peer, error)
-    )
+    const options = { runOnLimitedConnection: true }
+    this.#opener
+      .openDetached({ link, newStream, protocols, options, pass: Pass.answer(), isProbe: true })
+      .then(discard, error => this.#log.trace('probe of %p failed - %e', link.peer, error))
   }
 }
 
@@ -457,11 +309,6 @@ interface GuardedConnection {
   /** As it was. */
   readonly newStream: NewStream
   readonly release: () => void
-}
-
-/** Nobody wants it any more. */
-function discard(stream: Stream): void {
-  stream.abort(new AbortError('The stream was not needed any more'))
 }
 
 function readPeerId(target: DialTarget): PeerId | undefined {

@@ -1,21 +1,23 @@
+import type { Deadline } from './deadlines.ts'
+
 /** Wants that are waited for at once with one peer. More than any Bitswap sends; beyond it wants are not followed. */
 const MAX_OUTSTANDING = 1024
 
 /** Hashes of wants that are remembered of one connected peer. */
 const MAX_REMEMBERED = 4096
 
-/** A block asked for, and not answered yet. */
+/** A block asked for, and not answered yet. Times are in ms awake. */
 export interface Want {
-  /** When it was asked, in ms awake. */
   readonly askedAtMs: number
+  /** When it is looked at, if it is still waited for then. */
+  dueAtMs: number
   /** Whether silence can be held against the peer. */
   readonly mustAnswer: boolean
   /** The stream it went out on. */
   readonly stream: object
-  /** How it is settled, what it took in ms, and what of that the peer took for this one alone. */
-  readonly settle: (outcome: number, elapsedMs: number, ownMs: number) => void
-  /** To be called when it is waited for no longer. */
-  stopWaiting: () => void
+  /** The call it is in the core's table. */
+  readonly slot: number
+  readonly token: number
 }
 
 /** What was asked of one peer for as long as it is connected: Bitswap's ledgers last as long. */
@@ -25,6 +27,7 @@ export class WantLedger {
   readonly #guessed = new Set<string>()
   /** Of what was asked at any time. Two hashes that fall together only mean that one silence is forgiven. */
   readonly #asked = new Set<number>()
+  #deadline: Deadline | undefined
 
   get size(): number {
     return this.#outstanding.size
@@ -32,6 +35,23 @@ export class WantLedger {
 
   get isFull(): boolean {
     return this.#outstanding.size >= MAX_OUTSTANDING
+  }
+
+  /**
+   * The one deadline of all that is waited for: no want is due before it. It is cancelled with the last want, and
+   * may come too early when the want it was set for was answered.
+   */
+  get deadline(): Deadline | undefined {
+    return this.#deadline
+  }
+
+  set deadline(deadline: Deadline | undefined) {
+    this.#deadline?.cancel()
+    this.#deadline = deadline
+  }
+
+  entries(): Iterable<[multihash: string, want: Want]> {
+    return this.#outstanding
   }
 
   /** Whether the answer to this want is still waited for. */
@@ -62,7 +82,7 @@ export class WantLedger {
     const want = this.#outstanding.get(multihash)
     if (want === undefined) return undefined
     this.#outstanding.delete(multihash)
-    want.stopWaiting()
+    if (this.#outstanding.size === 0) this.deadline = undefined
     return want
   }
 

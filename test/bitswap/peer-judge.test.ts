@@ -5,7 +5,7 @@ import {
   TooManyOutboundProtocolStreamsError,
   UnsupportedProtocolError
 } from '@libp2p/interface'
-import type { CID } from 'multiformats/cid'
+import { CID } from 'multiformats/cid'
 import { describe, expect, test } from 'vitest'
 import { Deadlines } from '../../src/bitswap/deadlines.ts'
 import { PeerJudge, type WantResult } from '../../src/bitswap/peer-judge.ts'
@@ -118,12 +118,11 @@ describe('a want', () => {
     expect(counts()).toEqual(success)
   })
 
-  test('is answered by a block, and it is known how long that took', async () => {
+  test('is answered by a block, and it is known how long that took', () => {
     const { ask, judge, peer, advance, counts, takeResults } = create()
-    const { cid, prefix } = await blockOf(1)
-    ask(cid)
+    ask(1)
     advance(130)
-    await judge.sentBlock(peer, prefix, undefined)
+    judge.sentBlock(peer)
     expect(counts()).toEqual(success)
     expect(takeResults()).toEqual([['answered', 130]])
     expect(peer.answerTime.meanMs).toBe(130)
@@ -161,6 +160,10 @@ describe('a want', () => {
     // A CID of version 0 is the multihash alone.
     judge.toldPresence(peer, multihash.bytes)
     expect(counts()).toEqual(success)
+    // The code of dag-json takes two bytes.
+    ask(CID.createV1(0x0129, multihash))
+    judge.toldPresence(peer, multihash.bytes)
+    expect(counts()).toEqual({ ...success, totalSuccesses: 2 })
   })
 
   test('that is not answered fails when its time is up, not before', () => {
@@ -171,6 +174,45 @@ describe('a want', () => {
     advanceAlive(TICK_MS)
     expect(counts()).toEqual(failure)
     expect(takeResults()).toEqual([['failed', WANT_TIMEOUT_MS]])
+  })
+
+  test('has its own time, whatever else is waited for', () => {
+    const { ask, advanceAlive, counts } = create()
+    ask(1)
+    advanceAlive(500)
+    ask(2)
+    advanceAlive(WANT_TIMEOUT_MS - 500)
+    expect(counts()).toEqual(failure)
+    advanceAlive(500 - TICK_MS)
+    expect(counts()).toEqual(failure)
+    advanceAlive(TICK_MS)
+    expect(counts()).toEqual({ ...failure, totalFailures: 2 })
+  })
+
+  test('asked of a peer that is quick by now is not waited for as long as those before, nor after', () => {
+    const { ask, peer, advanceAlive, counts, state } = create()
+    const becomes = (openMs: number): void => {
+      for (let sample = 0; sample < 100; sample++) peer.openTime.sample(openMs)
+    }
+    // A want takes up to four times this.
+    becomes(WANT_TIMEOUT_MS)
+    ask(1)
+    becomes(0)
+    ask(2)
+    advanceAlive(TICK_MS)
+    ask(3)
+    becomes(WANT_TIMEOUT_MS)
+    ask(4)
+    becomes(0)
+    advanceAlive(WANT_TIMEOUT_MS - TICK_MS)
+    expect(counts()).toEqual(failure)
+    advanceAlive(TICK_MS)
+    expect(counts()).toEqual({ ...failure, totalFailures: 2 })
+    advanceAlive(3 * WANT_TIMEOUT_MS - 2 * TICK_MS)
+    expect(state()).toBe('CLOSED')
+    advanceAlive(TICK_MS)
+    // The third failure in a row.
+    expect(state()).toBe('OPEN')
   })
 
   test('that is answered too late counts for nothing more', () => {
@@ -512,7 +554,7 @@ describe('a block', () => {
     const [first, second] = [await blockOf(1), await blockOf(2)]
     ask(first.cid)
     ask(second.cid)
-    await judge.sentBlock(peer, second.prefix, undefined)
+    judge.sentBlock(peer)
     expect(peer.wants.size).toBe(1)
     ask(first.cid, { cancel: true })
     expect(peer.wants.size).toBe(1)
@@ -524,7 +566,7 @@ describe('a block', () => {
     distrust()
     ask(first.cid)
     ask(second.cid)
-    await judge.sentBlock(peer, second.prefix, second.data)
+    await judge.sentDistrustedBlock(peer, second.prefix, second.data)
     expect(peer.wants.size).toBe(1)
     ask(first.cid, { cancel: true })
     expect(peer.wants.size).toBe(0)
@@ -535,7 +577,7 @@ describe('a block', () => {
     const { cid, prefix, data } = await blockOf(1)
     distrust()
     ask(cid)
-    await judge.sentBlock(
+    await judge.sentDistrustedBlock(
       peer,
       prefix,
       data.map(byte => byte ^ 1)
@@ -552,7 +594,7 @@ describe('a block', () => {
     distrust()
     ask(2)
     ask(cid)
-    await judge.sentBlock(peer, new Uint8Array(), data)
+    await judge.sentDistrustedBlock(peer, new Uint8Array(), data)
     expect(peer.wants.size).toBe(1)
     ask(cid, { cancel: true })
     expect(peer.wants.size).toBe(1)
@@ -567,7 +609,7 @@ describe('a block', () => {
     const { ask, judge, peer, distrust, counts } = create()
     distrust()
     ask(1)
-    await judge.sentBlock(peer, Uint8Array.from(prefix), Uint8Array.of(1))
+    await judge.sentDistrustedBlock(peer, Uint8Array.from(prefix), Uint8Array.of(1))
     expect(peer.wants.size).toBe(0)
     expect(counts()).toEqual({ ...failure, totalSuccesses: 1 })
   })
@@ -575,8 +617,8 @@ describe('a block', () => {
   test('nobody waits for counts for nothing', async () => {
     const { judge, peer, counts, takeResults } = create()
     const { prefix, data } = await blockOf(1)
-    await judge.sentBlock(peer, prefix, undefined)
-    await judge.sentBlock(peer, prefix, data)
+    judge.sentBlock(peer)
+    await judge.sentDistrustedBlock(peer, prefix, data)
     expect(counts()).toEqual(nothing)
     expect(takeResults()).toEqual([])
   })

@@ -23,6 +23,7 @@ import { reader, settle } from './support/streams.ts'
 
 const TICK_MS = 25
 const MIN_LATE_MS = 100
+const SLOW_OPEN_MS = 50
 const MAX_OPENING = 32
 
 const OLDER = '/ipfs/bitswap/1.1.0'
@@ -336,6 +337,26 @@ describe('a stream that is late', () => {
     expect(opened.stream).toBe(undefined)
     await advance(TICK_MS)
     expect(opened.stream).toBeInstanceOf(DeferredStream)
+    expect(status()?.isSuspect).toBe(true)
+  })
+
+  test('is not waited for longer than is allowed, though it may take longer before it is late', async () => {
+    const { attempt, advance, link, status } = createGate()
+    const { openTime } = link()
+    // Slow once, and quick ever since: the mean forgets that sooner than the deviation.
+    openTime.sample(2000)
+    for (let sample = 0; sample < 28; sample++) openTime.sample(1)
+    expect(openTime.meanMs).toBeLessThan(SLOW_OPEN_MS)
+    const opened = await attempt(BITSWAP)
+    await advance(OPEN_WAIT_MS - TICK_MS)
+    expect(opened.stream).toBe(undefined)
+    await advance(TICK_MS)
+    expect(opened.stream).toBeInstanceOf(DeferredStream)
+    expect(status()?.isSuspect).toBe(false)
+    await advance(TICK_MS)
+    expect(openTime.usualMs).toBeGreaterThan(OPEN_WAIT_MS + TICK_MS)
+    expect(status()?.isSuspect).toBe(false)
+    await advance(TICK_MS)
     expect(status()?.isSuspect).toBe(true)
   })
 
@@ -694,6 +715,17 @@ describe('a caller who gives up', () => {
     controller.abort(new Error('no longer needed'))
     await advance(OPEN_WAIT_MS)
     expect(status()?.isSuspect).toBe(true)
+  })
+
+  test('does not save the peer that does not respond, and has lost no message', async () => {
+    const { attempt, advance, advanceAlive, status, lost } = createGate()
+    const controller = new AbortController()
+    await attempt(BITSWAP, { signal: controller.signal })
+    controller.abort(new Error('no longer needed'))
+    await advance(OPEN_WAIT_MS)
+    await advanceAlive(OPEN_TIMEOUT_MS - OPEN_WAIT_MS)
+    expect(status()).toMatchObject({ circuitState: 'OPEN', counts: { totalExclusions: 0 } })
+    expect(lost).toEqual([])
   })
 
   test('before he asked is told as well', async () => {

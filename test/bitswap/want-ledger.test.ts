@@ -1,22 +1,13 @@
 import { describe, expect, test } from 'vitest'
+import { Deadlines } from '../../src/bitswap/deadlines.ts'
 import { type Want, WantLedger } from '../../src/bitswap/want-ledger.ts'
+import { ManualClock } from '../../src/core/index.ts'
 
 const MAX_OUTSTANDING = 1024
 const MAX_REMEMBERED = 4096
 
-/** A want that keeps how often its waiting was ended. */
-function createWant(stream: object = {}): Want & { stops: number } {
-  const want = {
-    askedAtMs: 0,
-    mustAnswer: true,
-    stream,
-    settle: () => {},
-    stops: 0,
-    stopWaiting: () => {
-      want.stops++
-    }
-  }
-  return want
+function createWant(stream: object = {}): Want {
+  return { askedAtMs: 0, dueAtMs: 0, mustAnswer: true, stream, slot: 0, token: 0 }
 }
 
 function createLedger(...multihashes: readonly string[]) {
@@ -39,10 +30,18 @@ describe('what is waited for', () => {
     expect(ledger.size).toBe(1)
   })
 
-  test('is waited for no longer once it is taken', () => {
-    const { ledger, wants } = createLedger('a', 'b')
+  test('has one deadline, which ends with the last', () => {
+    const deadlines = new Deadlines(new ManualClock())
+    const { ledger } = createLedger('a', 'b', 'c')
+    ledger.deadline = deadlines.add(1, () => {})
+    ledger.deadline = deadlines.add(2, () => {})
+    expect(deadlines.size).toBe(1)
     ledger.take('a')
-    expect(wants.map(({ stops }) => stops)).toEqual([1, 0])
+    ledger.takeOldest()
+    expect(deadlines.size).toBe(1)
+    ledger.takeAll()
+    expect(deadlines.size).toBe(0)
+    expect(ledger.deadline).toBe(undefined)
   })
 
   test('is taken in the order it was asked in', () => {
@@ -53,7 +52,6 @@ describe('what is waited for', () => {
       wants[2],
       undefined
     ])
-    expect(wants.map(({ stops }) => stops)).toEqual([1, 1, 1])
   })
 
   test('is taken by its stream', () => {
@@ -62,7 +60,6 @@ describe('what is waited for', () => {
     const wants = [here, there, here].map(createWant)
     for (const [index, want] of wants.entries()) ledger.add(String(index), want)
     expect(ledger.takeAll(here)).toEqual([wants[0], wants[2]])
-    expect(wants.map(({ stops }) => stops)).toEqual([1, 0, 1])
     expect(ledger.takeAll({})).toEqual([])
     expect(ledger.takeAll()).toEqual([wants[1]])
     expect(ledger.size).toBe(0)
@@ -89,11 +86,10 @@ describe('what was asked', () => {
   })
 
   test('is new again when the peer has forgotten it', () => {
-    const { ledger, wants } = createLedger('a')
+    const { ledger } = createLedger('a')
     ledger.remember('a')
     ledger.forget()
     expect(ledger.remember('a')).toBe(true)
-    expect(wants[0]!.stops).toBe(0)
     expect(ledger.has('a')).toBe(true)
   })
 

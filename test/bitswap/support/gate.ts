@@ -4,7 +4,8 @@ import { MessageWatch } from '../../../src/bitswap/message-watch.ts'
 import type { Pass } from '../../../src/bitswap/pass.ts'
 import { PeerJudge } from '../../../src/bitswap/peer-judge.ts'
 import { type PeerLink, PeerLinks } from '../../../src/bitswap/peer-link.ts'
-import { type OpenLimits, StreamGate } from '../../../src/bitswap/stream-gate.ts'
+import { StreamGate } from '../../../src/bitswap/stream-gate.ts'
+import type { OpenLimits } from '../../../src/bitswap/stream-opener.ts'
 import type { ProtectionOptions, RejectedError } from '../../../src/core/index.ts'
 import { createProtection } from '../../support/deterministic-protection.ts'
 import { type FakeConnection, FakeNode } from './node.ts'
@@ -44,7 +45,8 @@ export function createGate(options: Partial<ProtectionOptions> = {}, limits: Par
   const onHeldBack = (_link: PeerLink, rejection: RejectedError): void => {
     heldBack.push(rejection)
   }
-  const watch = new MessageWatch(judge, () => protection.mode === 'off', onHeldBack, node.log)
+  const isOff = (): boolean => protection.mode === 'off'
+  const watch = new MessageWatch({ judge, isOff, onRefused: onHeldBack, log: node.log })
   const gate = new StreamGate(
     node,
     protection,
