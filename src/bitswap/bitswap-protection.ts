@@ -164,6 +164,7 @@ export class BitswapProtectionManager
     this.#judge = new PeerJudge(this.#protection, this.#clock, this.#links, this.#deadlines, wantTimeoutMs, {
       onSuspect: link => this.#onSuspect(link),
       onCleared: link => this.#onCleared(link),
+      onLost: link => this.#owe(link, LOST_SWEEP_MS),
       onWant: (result, elapsedMs) => this.#metrics.noteWant(result, elapsedMs)
     })
     const onHeldBack = (link: PeerLink, { reason }: RejectedError): void => {
@@ -185,8 +186,8 @@ export class BitswapProtectionManager
       this.#deadlines,
       { openWaitMs, openTimeoutMs },
       {
-        onStream: (stream, link, pass) => {
-          if (this.#isWatching) watch.watch(stream, link, pass)
+        onStream: (stream, link, connection, pass) => {
+          if (this.#isWatching) watch.watch(stream, link, connection, pass)
         },
         onOpened: elapsedMs => this.#metrics.noteOpen(elapsedMs),
         onHeldBack,
@@ -194,9 +195,9 @@ export class BitswapProtectionManager
       },
       this.#log
     )
-    this.#inbound = new InboundObserver(components.registrar, (stream, { remotePeer }) => {
-      const link = this.#links.find(remotePeer.toString())
-      if (link !== undefined && this.#isWatching) watch.watch(stream, link)
+    this.#inbound = new InboundObserver(components.registrar, (stream, connection) => {
+      const link = this.#links.find(connection.remotePeer.toString())
+      if (link !== undefined && this.#isWatching) watch.watch(stream, link, connection)
     })
     this.#dialGate = gateDials ? new DialGate(components.connectionGater, this.#protection) : undefined
   }

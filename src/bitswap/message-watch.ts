@@ -1,10 +1,11 @@
-import type { Logger, Stream } from '@libp2p/interface'
+import type { Connection, Logger, Stream } from '@libp2p/interface'
 import type { RejectedError } from '../core/index.ts'
 import { MessageReader, type MessageVisitor, type WantlistEntry } from './message-reader.ts'
 import type { Pass } from './pass.ts'
 import type { PeerJudge } from './peer-judge.ts'
 import type { PeerLink } from './peer-link.ts'
 import { type StreamWatcher, tapStream } from './stream-tap.ts'
+import type { SentOn } from './want-ledger.ts'
 
 type Bytes = Parameters<StreamWatcher['received']>[0]
 
@@ -31,24 +32,24 @@ export class MessageWatch {
    *
    * @param pass - what one of ours was let through as; one the peer opened has none
    */
-  watch(stream: Stream, link: PeerLink, pass?: Pass): void {
-    tapStream(stream, new Listener(this.#context, stream, link, pass))
+  watch(stream: Stream, link: PeerLink, connection: Connection | undefined, pass?: Pass): void {
+    tapStream(stream, new Listener(this.#context, { stream, connection }, link, pass))
   }
 }
 
 /** Watches one stream. */
 class Listener implements StreamWatcher {
   readonly #context: WatchContext
-  readonly #stream: Stream
+  readonly #sentOn: SentOn
   readonly #link: PeerLink
   readonly #pass: Pass | undefined
   // Most streams carry messages one way only.
   #outgoing: OutgoingMessages | undefined
   #incoming: MessageReader | undefined
 
-  constructor(context: WatchContext, stream: Stream, link: PeerLink, pass: Pass | undefined) {
+  constructor(context: WatchContext, sentOn: SentOn, link: PeerLink, pass: Pass | undefined) {
     this.#context = context
-    this.#stream = stream
+    this.#sentOn = sentOn
     this.#link = link
     this.#pass = pass
   }
@@ -88,7 +89,7 @@ class Listener implements StreamWatcher {
     // From here on the wants are what counts, one by one.
     this.#pass?.settle('ignored')
     if (this.#pass?.kind === 'RIDE') return
-    for (const { cid, entry } of wants) this.#context.judge.asked(this.#link, this.#stream, cid, entry)
+    for (const { cid, entry } of wants) this.#context.judge.asked(this.#link, this.#sentOn, cid, entry)
   }
 
   #readIncoming(data: Bytes): void {
@@ -101,7 +102,7 @@ class Listener implements StreamWatcher {
   #noteClosed(wasReset: boolean): void {
     // Settled with the wants that went out on it, unless there were none.
     this.#pass?.settle(wasReset ? 'failure' : 'ignored')
-    if (wasReset) this.#context.judge.wasReset(this.#link, this.#stream)
+    if (wasReset) this.#context.judge.wasReset(this.#link, this.#sentOn.stream)
   }
 
   /** Whoever reads along must not disturb those who talk. */

@@ -1,3 +1,4 @@
+import type { Connection } from '@libp2p/interface'
 import { varint } from 'multiformats'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { type Clock, FAILURE, IGNORED, type Outcome, type Protection, SUCCESS } from '../core/index.ts'
@@ -5,7 +6,7 @@ import { isAnswer, isPeersFault, isRefusal, isTimeout } from './blame.ts'
 import { type Deadlines, NO_LIMIT_MS } from './deadlines.ts'
 import type { WantlistEntry } from './message-reader.ts'
 import type { PeerLink, PeerLinks } from './peer-link.ts'
-import type { Want } from './want-ledger.ts'
+import type { SentOn, Want } from './want-ledger.ts'
 
 /** A want is answered within this many times the opening of a stream: one way, a stream back, and the block. */
 const OPENINGS_PER_ANSWER = 4
@@ -31,6 +32,8 @@ export interface JudgeHandlers {
   onSuspect(link: PeerLink): void
   /** It may be sent to again. */
   onCleared(link: PeerLink): void
+  /** Wants will never be answered, though the peer is there. */
+  onLost(link: PeerLink): void
   onWant(result: WantResult, elapsedMs: number): void
 }
 
@@ -78,6 +81,7 @@ export class PeerJudge {
   /** A Bitswap stream to the peer was opened, in `elapsedMs` awake. */
   opened(link: PeerLink, elapsedMs: number): void {
     link.openTime.sample(elapsedMs)
+    link.silentOn.clear()
     this.#noteLife()
     this.#clear(link)
   }
@@ -95,19 +99,28 @@ export class PeerJudge {
   /**
    * A stream could not be opened.
    *
+   * @param connection - the one it was to be on; `undefined` if that was to be dialled first
    * @param sinceMs - when that began, in ms awake
    * @returns how the call it was opened for is settled
    */
-  openFailed(link: PeerLink, error: unknown, sinceMs: number): Outcome {
+  openFailed(link: PeerLink, connection: Connection | undefined, error: unknown, sinceMs: number): Outcome {
     if (isAnswer(error)) this.#noteLife()
     const isCertain = isAnswer(error) || isRefusal(error) || this.#hasLife(sinceMs)
     const isBlamed = isPeersFault(error) && isCertain
+    if (connection !== undefined && isTimeout(error)) link.silentOn.add(connection)
     if (this.#protection.isSuspect(link.key)) this.#concludeSuspicion(link, error, isBlamed)
     return isBlamed ? 'failure' : 'ignored'
   }
 
   #concludeSuspicion(link: PeerLink, error: unknown, isBlamed: boolean): void {
     if (isAnswer(error)) this.#clear(link)
+    // One that is dead does not mean the peer is: the others are tried as well.
+    else if (
+      isBlamed &&
+      isTimeout(error) &&
+      [...link.connections].some(connection => !link.silentOn.has(connection))
+    )
+      this.#handlers.onSuspect(link)
     else if (isBlamed) this.#protection.trip(link.key)
     else if (link.detached > 0) return
     // Nobody answers, so it may be our fault: as long as the connection stands it will show.
@@ -116,7 +129,7 @@ export class PeerJudge {
   }
 
   /** The peer is asked for a block. */
-  asked(link: PeerLink, stream: object, cid: Uint8Array, entry: WantlistEntry): void {
+  asked(link: PeerLink, sentOn: SentOn, cid: Uint8Array, entry: WantlistEntry): void {
     const multihash = readMultihash(cid)
     if (multihash === undefined) return
     if (entry.cancel) {
@@ -125,17 +138,17 @@ export class PeerJudge {
     }
     const isFirst = link.wants.remember(multihash)
     if (link.wants.isFull || link.wants.has(multihash)) return
-    const want = this.#follow(link, stream, isFirst && entry.sendDontHave)
+    const want = this.#follow(link, sentOn, isFirst && entry.sendDontHave)
     link.wants.add(multihash, want)
     this.#await(link, want.dueAtMs)
   }
 
-  #follow(link: PeerLink, stream: object, mustAnswer: boolean): Want {
+  #follow(link: PeerLink, sentOn: SentOn, mustAnswer: boolean): Want {
     const now = this.#clock.now()
     const slot = this.#protection.slot(link.key, now)
     const token = this.#protection.table.follow(slot, now, NO_LIMIT_MS)
     const askedAtMs = this.#deadlines.awakeMs
-    return { askedAtMs, dueAtMs: askedAtMs + this.#silenceLimitMs(link), mustAnswer, stream, slot, token }
+    return { askedAtMs, dueAtMs: askedAtMs + this.#silenceLimitMs(link), mustAnswer, sentOn, slot, token }
   }
 
   /** Has wants looked at when the first of them is due; that may be one just asked. */
@@ -223,7 +236,10 @@ export class PeerJudge {
   /** The peer reset a stream: one failure, however many wants went out on it. */
   wasReset(link: PeerLink, stream: object): void {
     this.#noteLife()
-    this.#failOnce(link, link.wants.takeAll(stream))
+    this.#failOnce(
+      link,
+      link.wants.takeAll(sentOn => sentOn.stream === stream)
+    )
   }
 
   /**
@@ -232,13 +248,14 @@ export class PeerJudge {
    * @param error - what broke it; `undefined` if it was closed, which a process that is killed looks like, too
    * @param wasClosedHere - whether somebody on this node closed it
    */
-  lost(link: PeerLink, error: unknown, wasClosedHere: boolean): void {
-    const open = link.wants.takeAll()
-    // Perhaps they went out on that one, perhaps not: there is another, so the peer has not gone.
+  lost(link: PeerLink, connection: Connection, error: unknown, wasClosedHere: boolean): void {
+    link.silentOn.delete(connection)
+    // There is another, so the peer has not gone.
     if (link.connections.size > 0) {
-      for (const want of open) this.#settle(link, want, IGNORED)
+      this.#forgetSentOn(link, connection)
       return
     }
+    const open = link.wants.takeAll()
     const owed = open.filter(({ mustAnswer }) => mustAnswer)
     for (const want of open) if (!owed.includes(want)) this.#settle(link, want, IGNORED)
     link.wants.forget()
@@ -252,6 +269,12 @@ export class PeerJudge {
     // It left owing answers: has it gone for good?
     if (owed.length > 0) this.#protection.suspect(link.key)
     if (this.#protection.isSuspect(link.key)) this.#handlers.onSuspect(link)
+  }
+
+  #forgetSentOn(link: PeerLink, connection: Connection): void {
+    const open = link.wants.takeAll(sentOn => sentOn.connection === connection)
+    for (const want of open) this.#settle(link, want, IGNORED)
+    if (open.length > 0) this.#handlers.onLost(link)
   }
 
   /** Ends everything that is waited for, to nobody's harm. */

@@ -9,6 +9,10 @@ export interface PeerLink {
   readonly key: string
   /** Those that stand, oldest first. */
   readonly connections: Set<Connection>
+  /** Those on which streams are being opened that go on whatever becomes of whoever asked for them. */
+  readonly tryingOn: Set<Connection>
+  /** Those on which a stream did not open in time, since one last opened on any. */
+  readonly silentOn: Set<Connection>
   /** How long Bitswap streams to it take to open. */
   readonly openTime: ResponseTime
   /** How long it takes from a want to its answer. */
@@ -68,11 +72,18 @@ export class PeerLinks {
   }
 }
 
+/** A connection on which it would show whether the peer responds, and nobody is trying that. */
+export function untriedConnection({ connections, tryingOn, silentOn }: PeerLink): Connection | undefined {
+  return [...connections].find(connection => !tryingOn.has(connection) && !silentOn.has(connection))
+}
+
 function newLink(peer: PeerId, key: string): PeerLink {
   return {
     peer,
     key,
     connections: new Set(),
+    tryingOn: new Set(),
+    silentOn: new Set(),
     openTime: new ResponseTime(),
     answerTime: new ResponseTime(),
     wants: new WantLedger(),

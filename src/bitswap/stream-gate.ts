@@ -19,7 +19,7 @@ import { type Deadlines, NO_LIMIT_MS } from './deadlines.ts'
 import { Override } from './override.ts'
 import { isReply, Pass } from './pass.ts'
 import type { PeerJudge } from './peer-judge.ts'
-import type { PeerLink, PeerLinks } from './peer-link.ts'
+import { type PeerLink, type PeerLinks, untriedConnection } from './peer-link.ts'
 import { BITSWAP, isBitswap, PING } from './protocols.ts'
 import { discard, type NewStream, type OpenLimits, StreamOpener } from './stream-opener.ts'
 
@@ -45,7 +45,7 @@ export interface GateComponents {
 /** Who is told what happens at the gate. */
 export interface GateHandlers {
   /** A stream is open: whoever wants to see what goes over it must look from now on. */
-  onStream(stream: Stream, link: PeerLink, pass: Pass): void
+  onStream(stream: Stream, link: PeerLink, connection: Connection | undefined, pass: Pass): void
   /** Something meant for the peer was held back. */
   onHeldBack(link: PeerLink, rejection: RejectedError): void
   /** A message that was taken from its sender did not reach the peer. */
@@ -144,7 +144,7 @@ export class StreamGate {
       return (...args) => {
         const [protocols, options] = args
         return this.#isGuarded(protocols)
-          ? this.#openOn(link, original, protocols, options as Options | undefined)
+          ? this.#openOn(link, connection, original, protocols, options as Options | undefined)
           : original(...args)
       }
     })
@@ -157,7 +157,7 @@ export class StreamGate {
     close.activate()
     const onClose = ({ error }: StreamCloseEvent): void => {
       this.#release(connection)
-      this.#judge.lost(link, error, wasClosedHere)
+      this.#judge.lost(link, connection, error, wasClosedHere)
       this.#links.release(link)
     }
     connection.addEventListener('close', onClose)
@@ -217,7 +217,8 @@ export class StreamGate {
       return await open(pass)
     } catch (error) {
       // Once it got to the stream, that has been judged.
-      if (!pass.isUsed && signal?.aborted !== true) pass.settle(this.#judge.openFailed(link, error, sinceMs))
+      if (!pass.isUsed && signal?.aborted !== true)
+        pass.settle(this.#judge.openFailed(link, undefined, error, sinceMs))
       throw error
     } finally {
       dialling.cancel()
@@ -236,6 +237,7 @@ export class StreamGate {
   /** Stands in for `newStream` of a connection. */
   async #openOn(
     link: PeerLink,
+    connection: Connection,
     newStream: NewStream,
     protocols: string | string[],
     options: Options = {}
@@ -245,6 +247,7 @@ export class StreamGate {
     pass.isUsed = true
     const request = {
       link,
+      connection,
       newStream,
       protocols: typeof protocols === 'string' ? [protocols] : protocols,
       options,
@@ -287,9 +290,10 @@ export class StreamGate {
 
   /** Finds out whether a suspect responds, if that is not under way: opens a stream, dialling it first if need be. */
   probe(link: PeerLink): void {
-    // Those on a connection that is gone will not find out.
-    if (link.isProbed || (link.detached > 0 && link.connections.size > 0)) return
-    const [connection] = link.connections
+    const { connections, isProbed, tryingOn } = link
+    const isBeingTried = [...connections].some(connection => tryingOn.has(connection))
+    const connection = untriedConnection(link) ?? (isBeingTried ? undefined : [...connections][0])
+    if (isProbed || (connection === undefined && connections.size > 0)) return
     const guarded = connection && this.#connections.get(connection)
     const newStream: NewStream =
       guarded?.newStream ??
@@ -298,7 +302,7 @@ export class StreamGate {
     this.#log.trace('probing %p', link.peer)
     const options = { runOnLimitedConnection: true }
     this.#opener
-      .openDetached({ link, newStream, protocols, options, pass: Pass.answer(), isProbe: true })
+      .openDetached({ link, connection, newStream, protocols, options, pass: Pass.answer(), isProbe: true })
       .then(discard, error => this.#log.trace('probe of %p failed - %e', link.peer, error))
   }
 }

@@ -32,6 +32,8 @@ export interface OpenLimits {
 /** A stream to be opened. */
 export interface OpenRequest {
   readonly link: PeerLink
+  /** `undefined` for one that is to be dialled. */
+  readonly connection: Connection | undefined
   readonly newStream: NewStream
   readonly protocols: string[]
   readonly options: NewStreamOptions
@@ -43,7 +45,7 @@ export interface OpenRequest {
 /** Who is told what becomes of streams, and asked what to do. */
 export interface OpenHandlers {
   /** A stream is open: whoever wants to see what goes over it must look from now on. */
-  onStream(stream: Stream, link: PeerLink, pass: Pass): void
+  onStream(stream: Stream, link: PeerLink, connection: Connection | undefined, pass: Pass): void
   onOpened(elapsedMs: number): void
   /** A message that was taken from its sender did not reach the peer. */
   onLost(link: PeerLink): void
@@ -135,10 +137,13 @@ export class StreamOpener {
   }
 
   #begin(request: OpenRequest, limit?: AbortController, waitMs = Infinity): Opening {
-    const { link } = request
+    const { link, connection } = request
     const opening = new Opening(request, this.#deadlines.awakeMs, this.#lateAfterMs(link), limit)
     link.opening++
-    if (limit !== undefined) link.detached++
+    if (limit !== undefined) {
+      link.detached++
+      if (connection !== undefined) link.tryingOn.add(connection)
+    }
     if (request.isProbe) link.isProbed = true
     this.#underWay.add(opening)
     if (waitMs < opening.lateAfterMs) this.#when(opening, waitMs, () => this.#onWaitedEnough(opening))
@@ -147,10 +152,13 @@ export class StreamOpener {
   }
 
   #end(opening: Opening): void {
-    const { link, isProbe } = opening.request
+    const { link, connection, isProbe } = opening.request
     opening.deadline?.cancel()
     link.opening--
-    if (opening.limit !== undefined) link.detached--
+    if (opening.limit !== undefined) {
+      link.detached--
+      if (connection !== undefined) link.tryingOn.delete(connection)
+    }
     if (isProbe) link.isProbed = false
     this.#underWay.delete(opening)
   }
@@ -188,23 +196,23 @@ export class StreamOpener {
   }
 
   #onOpened(opening: Opening, stream: Stream): Stream {
-    const { link, pass } = opening.request
+    const { link, connection, pass } = opening.request
     const elapsedMs = this.#deadlines.awakeMs - opening.sinceMs
     this.#end(opening)
     if (isBitswap(stream.protocol)) link.protocol = stream.protocol
     this.#judge.opened(link, elapsedMs)
     this.#handlers.onOpened(elapsedMs)
-    this.#handlers.onStream(stream, link, pass)
+    this.#handlers.onStream(stream, link, connection, pass)
     this.#links.release(link)
     return stream
   }
 
   #onFailed(opening: Opening, error: unknown): never {
-    const { link, pass, options } = opening.request
+    const { link, connection, pass, options } = opening.request
     this.#end(opening)
     // By whoever asked for it. One that is detached ends only by its own limit.
     const wasGivenUp = opening.limit === undefined && options.signal?.aborted === true
-    pass.settle(wasGivenUp ? 'ignored' : this.#judge.openFailed(link, error, opening.sinceMs))
+    pass.settle(wasGivenUp ? 'ignored' : this.#judge.openFailed(link, connection, error, opening.sinceMs))
     // Who does not speak Bitswap will not be reached another time either.
     if (pass.isTaken && !isUnsupported(error)) this.#handlers.onLost(link)
     this.#links.release(link)

@@ -6,6 +6,12 @@ const MAX_OUTSTANDING = 1024
 /** Hashes of wants that are remembered of one connected peer. */
 const MAX_REMEMBERED = 4096
 
+/** What a want went out on. */
+export interface SentOn {
+  readonly stream: object
+  readonly connection: object | undefined
+}
+
 /** A block asked for, and not answered yet. Times are in ms awake. */
 export interface Want {
   readonly askedAtMs: number
@@ -13,8 +19,7 @@ export interface Want {
   dueAtMs: number
   /** Whether silence can be held against the peer. */
   readonly mustAnswer: boolean
-  /** The stream it went out on. */
-  readonly stream: object
+  readonly sentOn: SentOn
   /** The call it is in the core's table. */
   readonly slot: number
   readonly token: number
@@ -103,11 +108,11 @@ export class WantLedger {
     return this.take(oldest)
   }
 
-  /** Takes away the wants that went out on a stream, or all. */
-  takeAll(stream?: object): Want[] {
+  /** Takes away all wants, or those that went out on something. */
+  takeAll(isMeant: (sentOn: SentOn) => boolean = () => true): Want[] {
     const taken: Want[] = []
-    for (const [multihash, want] of this.#outstanding) {
-      if (stream === undefined || want.stream === stream) taken.push(this.take(multihash)!)
+    for (const [multihash, { sentOn }] of this.#outstanding) {
+      if (isMeant(sentOn)) taken.push(this.take(multihash)!)
     }
     return taken
   }

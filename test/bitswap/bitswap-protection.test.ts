@@ -725,6 +725,18 @@ describe('a peer that was held back is announced again', () => {
     expect(told).toHaveLength(1)
   })
 
+  test('when one of its connections is gone, with wants that went out on it', async () => {
+    const { node, peer, connection, ask, advance, status } = await createStarted()
+    node.connect(peer)
+    const told = node.follow()
+    await ask(connection, cidOf(1))
+    expect(status()?.pendingWants).toBe(1)
+    connection.lose()
+    await advance(2000)
+    expect(status()).toMatchObject({ circuitState: 'CLOSED', isSuspect: false, pendingWants: 0 })
+    expect(told).toHaveLength(1)
+  })
+
   test('not for a message whose caller knows that it was not sent', async () => {
     const { node, connection, attempt, advance } = await createStarted()
     const told = node.follow()

@@ -1,5 +1,6 @@
 import {
   AbortError,
+  type Connection,
   StreamResetError,
   TimeoutError,
   TooManyOutboundProtocolStreamsError,
@@ -25,6 +26,13 @@ const MAX_OUTSTANDING = 1024
 const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' })
 const broken = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
 
+const connection = new FakeConnection(peerOf(1))
+
+/** The oldest connection to a peer. */
+function connectionOf({ connections }: PeerLink): Connection | undefined {
+  return connections.values().next().value
+}
+
 interface Asking {
   readonly from?: PeerLink
   readonly stream?: object
@@ -47,12 +55,13 @@ function create({ wantTimeoutMs = WANT_TIMEOUT_MS, slowCallMs = 0 } = {}) {
   const judge = new PeerJudge(protection, clock, links, deadlines, wantTimeoutMs, {
     onSuspect: ({ key }) => told.push(`suspect ${names.get(key)}`),
     onCleared: ({ key }) => told.push(`cleared ${names.get(key)}`),
+    onLost: ({ key }) => told.push(`lost ${names.get(key)}`),
     onWant: (result, elapsedMs) => results.push([result, elapsedMs])
   })
   const names = new Map<string, string>()
   const connect = (number: number, name: string): PeerLink => {
     const link = links.claim(peerOf(number))
-    link.connections.add(new FakeConnection(link.peer))
+    link.connections.add(number === 1 ? connection : new FakeConnection(link.peer))
     names.set(link.key, name)
     return link
   }
@@ -62,7 +71,12 @@ function create({ wantTimeoutMs = WANT_TIMEOUT_MS, slowCallMs = 0 } = {}) {
   deadlines.add(24 * 60 * 60_000, () => {})
   const ask = (cid: CID | number, { from = peer, stream = {}, ...wording }: Asking = {}): void => {
     const { bytes } = typeof cid === 'number' ? cidOf(cid) : cid
-    judge.asked(from, stream, bytes, { cancel: false, isHave: false, sendDontHave: true, ...wording })
+    judge.asked(from, { stream, connection }, bytes, {
+      cancel: false,
+      isHave: false,
+      sendDontHave: true,
+      ...wording
+    })
   }
   const advance = (ms: number): void => clock.advance(ms)
   return {
@@ -264,8 +278,11 @@ describe('a want', () => {
     const { judge, peer, counts, inFlight } = create()
     const entry = { cancel: false, isHave: false, sendDontHave: true }
     for (const bytes of [[], [1], [1, 255], [255, 255, 255], [1, 0x55, 0x12, 32, 1], [2, 0x55, 0x12, 1, 1]]) {
-      judge.asked(peer, {}, Uint8Array.from(bytes), entry)
-      judge.asked(peer, {}, Uint8Array.from(bytes), { ...entry, cancel: true })
+      judge.asked(peer, { stream: {}, connection: undefined }, Uint8Array.from(bytes), entry)
+      judge.asked(peer, { stream: {}, connection: undefined }, Uint8Array.from(bytes), {
+        ...entry,
+        cancel: true
+      })
       judge.toldPresence(peer, Uint8Array.from(bytes))
     }
     expect(inFlight()).toBe(0)
@@ -307,7 +324,7 @@ describe('silence is not held against a peer', () => {
     ask(1)
     judge.toldPresence(peer, cidOf(1).bytes)
     peer.connections.clear()
-    judge.lost(peer, undefined, true)
+    judge.lost(peer, connection, undefined, true)
     peer.connections.add(new FakeConnection(peer.peer))
     ask(1)
     advanceAlive(WANT_TIMEOUT_MS)
@@ -347,7 +364,7 @@ describe('silence is not held against a peer', () => {
     ['another resets a stream', ({ judge, other }) => judge.wasReset(other, {})],
     [
       'another says no to a protocol',
-      ({ judge, other }) => judge.openFailed(other, new UnsupportedProtocolError(), 0)
+      ({ judge, other }) => judge.openFailed(other, connectionOf(other), new UnsupportedProtocolError(), 0)
     ]
   ])('but it is once %s', (_what, live) => {
     const created = create()
@@ -362,8 +379,8 @@ describe('silence is not held against a peer', () => {
     const { ask, judge, other, advance, counts } = create()
     ask(1)
     advance(TICK_MS)
-    judge.openFailed(other, new TimeoutError(), 0)
-    judge.openFailed(other, new AbortError(), 0)
+    judge.openFailed(other, connectionOf(other), new TimeoutError(), 0)
+    judge.openFailed(other, connectionOf(other), new AbortError(), 0)
     advance(WANT_TIMEOUT_MS)
     expect(counts()).toEqual(ignored)
   })
@@ -723,7 +740,7 @@ describe('a stream that could not be opened', () => {
     ['a reset', new StreamResetError()]
   ])('is a failure if it was %s, whoever else is alive', (_what, error) => {
     const { judge, peer } = create()
-    expect(judge.openFailed(peer, error, 0)).toBe('failure')
+    expect(judge.openFailed(peer, connectionOf(peer), error, 0)).toBe('failure')
   })
 
   test('is a failure if it took too long while others were alive', () => {
@@ -731,7 +748,7 @@ describe('a stream that could not be opened', () => {
     const sinceMs = deadlines.awakeMs
     advance(TICK_MS)
     judge.heard(other)
-    expect(judge.openFailed(peer, new TimeoutError(), sinceMs)).toBe('failure')
+    expect(judge.openFailed(peer, connectionOf(peer), new TimeoutError(), sinceMs)).toBe('failure')
   })
 
   test('counts for nothing if it took too long and nobody gave a sign of life', () => {
@@ -739,7 +756,7 @@ describe('a stream that could not be opened', () => {
     judge.heard(other)
     const sinceMs = deadlines.awakeMs
     advance(5000)
-    expect(judge.openFailed(peer, new TimeoutError(), sinceMs)).toBe('ignored')
+    expect(judge.openFailed(peer, connectionOf(peer), new TimeoutError(), sinceMs)).toBe('ignored')
   })
 
   test.each([
@@ -751,12 +768,12 @@ describe('a stream that could not be opened', () => {
     const { judge, peer, other, advance } = create()
     advance(TICK_MS)
     judge.heard(other)
-    expect(judge.openFailed(peer, error, 0)).toBe('ignored')
+    expect(judge.openFailed(peer, connectionOf(peer), error, 0)).toBe('ignored')
   })
 
   test('does not make a peer suspect by itself', () => {
     const { judge, peer, told, isSuspect } = create()
-    judge.openFailed(peer, refused, 0)
+    judge.openFailed(peer, connectionOf(peer), refused, 0)
     expect(isSuspect()).toBe(false)
     expect(told).toEqual([])
   })
@@ -774,7 +791,7 @@ describe('a suspicion ends', () => {
     const { judge, peer, other, advance, isSuspect, state, protection, told } = createSuspect()
     advance(TICK_MS)
     judge.heard(other)
-    judge.openFailed(peer, new TimeoutError(), 0)
+    judge.openFailed(peer, connectionOf(peer), new TimeoutError(), 0)
     expect(state()).toBe('OPEN')
     expect(isSuspect()).toBe(false)
     expect(protection.getPeerStatus(peer.key)?.lastTrip?.reason).toBe('UNRESPONSIVE')
@@ -783,7 +800,7 @@ describe('a suspicion ends', () => {
 
   test('with an opened circuit if nobody is there', () => {
     const { judge, peer, state } = createSuspect()
-    judge.openFailed(peer, refused, 0)
+    judge.openFailed(peer, connectionOf(peer), refused, 0)
     expect(state()).toBe('OPEN')
   })
 
@@ -792,7 +809,7 @@ describe('a suspicion ends', () => {
     ['with a reset', new StreamResetError()]
   ])('by an answer, if that was %s', (_what, error) => {
     const { judge, peer, isSuspect, state, told } = createSuspect()
-    judge.openFailed(peer, error, 0)
+    judge.openFailed(peer, connectionOf(peer), error, 0)
     expect(isSuspect()).toBe(false)
     expect(state()).toBe('CLOSED')
     expect(told).toEqual(['cleared peer'])
@@ -800,7 +817,7 @@ describe('a suspicion ends', () => {
 
   test('by nothing yet when nobody at all responded: the peer is asked once more', () => {
     const { judge, peer, isSuspect, state, told } = createSuspect()
-    judge.openFailed(peer, new TimeoutError(), 0)
+    judge.openFailed(peer, connectionOf(peer), new TimeoutError(), 0)
     expect(isSuspect()).toBe(true)
     expect(state()).toBe('CLOSED')
     expect(told).toEqual(['suspect peer'])
@@ -809,14 +826,14 @@ describe('a suspicion ends', () => {
   test('when nobody at all responded, and there is no connection left to find out by', () => {
     const { judge, peer, isSuspect, told } = createSuspect()
     peer.connections.clear()
-    judge.openFailed(peer, new TimeoutError(), 0)
+    judge.openFailed(peer, connectionOf(peer), new TimeoutError(), 0)
     expect(isSuspect()).toBe(false)
     expect(told).toEqual(['cleared peer'])
   })
 
   test('when what went wrong was our fault', () => {
     const { judge, peer, isSuspect, told } = createSuspect()
-    judge.openFailed(peer, new TooManyOutboundProtocolStreamsError(), 0)
+    judge.openFailed(peer, connectionOf(peer), new TooManyOutboundProtocolStreamsError(), 0)
     expect(isSuspect()).toBe(false)
     expect(told).toEqual(['cleared peer'])
   })
@@ -824,7 +841,7 @@ describe('a suspicion ends', () => {
   test('not by what tells nothing, while another stream is still being opened', () => {
     const { judge, peer, isSuspect, told } = createSuspect()
     peer.detached = 1
-    judge.openFailed(peer, new TooManyOutboundProtocolStreamsError(), 0)
+    judge.openFailed(peer, connectionOf(peer), new TooManyOutboundProtocolStreamsError(), 0)
     expect(isSuspect()).toBe(true)
     expect(told).toEqual([])
   })
@@ -832,14 +849,14 @@ describe('a suspicion ends', () => {
   test('by what is known, although another stream is still being opened', () => {
     const { judge, peer, isSuspect } = createSuspect()
     peer.detached = 1
-    judge.openFailed(peer, new UnsupportedProtocolError(), 0)
+    judge.openFailed(peer, connectionOf(peer), new UnsupportedProtocolError(), 0)
     expect(isSuspect()).toBe(false)
   })
 
   test('also if the protection was off when it was found out', () => {
     const { judge, peer, protection, isSuspect } = createSuspect()
     protection.mode = 'off'
-    judge.openFailed(peer, refused, 0)
+    judge.openFailed(peer, connectionOf(peer), refused, 0)
     protection.mode = 'enforce'
     // Nobody is finding out any more, so this would be for good.
     expect(isSuspect()).toBe(false)
@@ -892,7 +909,7 @@ describe('what fails at once', () => {
     judge.openIsLate(peer)
     judge.heard(other)
     advance(1000)
-    judge.openFailed(peer, failed, deadlines.awakeMs)
+    judge.openFailed(peer, connectionOf(peer), failed, deadlines.awakeMs)
     expect(state()).toBe('OPEN')
   })
 
@@ -901,19 +918,28 @@ describe('what fails at once', () => {
     judge.openIsLate(peer)
     judge.heard(other)
     advance(2000)
-    judge.openFailed(peer, failed, deadlines.awakeMs)
+    judge.openFailed(peer, connectionOf(peer), failed, deadlines.awakeMs)
     expect([state(), isSuspect()]).toEqual(['CLOSED', false])
   })
 })
 
 describe('a connection that is gone', () => {
-  test('is no failure while there is another, nor is the silence about what may have gone with it', () => {
+  test('is no failure while there is another, but what went out on it has to be asked for again', () => {
     const { judge, peer, ask, counts, told, inFlight } = create()
     ask(1)
-    judge.lost(peer, broken, false)
+    judge.lost(peer, connection, broken, false)
     expect(counts()).toEqual({ ...ignored, totalExclusions: 1 })
     expect([inFlight(), peer.wants.size]).toEqual([0, 0])
+    expect(told).toEqual(['lost peer'])
+  })
+
+  test('does not excuse silence about what went out on another', () => {
+    const { judge, peer, ask, advanceAlive, counts, told } = create()
+    ask(1)
+    judge.lost(peer, new FakeConnection(peer.peer), broken, false)
     expect(told).toEqual([])
+    advanceAlive(WANT_TIMEOUT_MS)
+    expect(counts()).toEqual(failure)
   })
 
   test('because the peer closed it while an answer was due is a failure, as if it had broken', () => {
@@ -921,7 +947,7 @@ describe('a connection that is gone', () => {
     ask(1)
     ask(2, { sendDontHave: false })
     peer.connections.clear()
-    judge.lost(peer, undefined, false)
+    judge.lost(peer, connection, undefined, false)
     expect(counts()).toEqual({ ...failure, totalExclusions: 1 })
     expect(isSuspect()).toBe(true)
   })
@@ -931,7 +957,7 @@ describe('a connection that is gone', () => {
     ask(1)
     ask(2)
     peer.connections.clear()
-    judge.lost(peer, undefined, true)
+    judge.lost(peer, connection, undefined, true)
     expect(counts()).toEqual({ ...ignored, totalExclusions: 2 })
     expect(inFlight()).toBe(0)
     expect(told).toEqual([])
@@ -942,7 +968,7 @@ describe('a connection that is gone', () => {
     ask(1)
     ask(2)
     peer.connections.clear()
-    judge.lost(peer, broken, false)
+    judge.lost(peer, connection, broken, false)
     expect(counts()).toEqual({ ...failure, totalExclusions: 1 })
     expect(isSuspect()).toBe(true)
     expect(told).toEqual(['suspect peer'])
@@ -951,7 +977,7 @@ describe('a connection that is gone', () => {
   test('because it broke while nothing was due is nobody’s fault', () => {
     const { judge, peer, counts, told, isSuspect } = create()
     peer.connections.clear()
-    judge.lost(peer, broken, false)
+    judge.lost(peer, connection, broken, false)
     expect(counts()).toEqual(nothing)
     expect(isSuspect()).toBe(false)
     expect(told).toEqual([])
@@ -961,7 +987,7 @@ describe('a connection that is gone', () => {
     const { judge, peer, told, isSuspect } = create()
     judge.openIsLate(peer)
     peer.connections.clear()
-    judge.lost(peer, broken, false)
+    judge.lost(peer, connection, broken, false)
     expect(isSuspect()).toBe(true)
     expect(told).toEqual(['suspect peer', 'suspect peer'])
   })
@@ -970,7 +996,7 @@ describe('a connection that is gone', () => {
     const { judge, peer, told, isSuspect } = create()
     judge.openIsLate(peer)
     peer.connections.clear()
-    judge.lost(peer, undefined, true)
+    judge.lost(peer, connection, undefined, true)
     expect(isSuspect()).toBe(false)
     expect(told).toEqual(['suspect peer', 'cleared peer'])
   })
@@ -980,7 +1006,7 @@ describe('a connection that is gone', () => {
     judge.openIsLate(peer)
     peer.connections.clear()
     peer.detached = 1
-    judge.lost(peer, undefined, true)
+    judge.lost(peer, connection, undefined, true)
     expect(isSuspect()).toBe(true)
   })
 
@@ -988,7 +1014,7 @@ describe('a connection that is gone', () => {
     const { judge, peer } = create()
     peer.peerWants = 7
     peer.connections.clear()
-    judge.lost(peer, undefined, true)
+    judge.lost(peer, connection, undefined, true)
     expect(peer.peerWants).toBe(0)
   })
 })

@@ -552,6 +552,44 @@ describe('a stream that never opens', () => {
     expect(connection.openings).toHaveLength(3)
   })
 
+  test('on one of several connections has the others tried before the circuit opens', async () => {
+    const { node, peer, connection, attempt, advance, advanceAlive, status, link } = createGate()
+    const [second, third] = [node.connect(peer), node.connect(peer)]
+    await attempt(BITSWAP)
+    await advance(OPEN_WAIT_MS)
+    await advanceAlive(OPEN_TIMEOUT_MS - OPEN_WAIT_MS)
+    expect(status()).toMatchObject({ circuitState: 'CLOSED', isSuspect: true })
+    expect([connection, second, third].map(({ openings }) => openings.length)).toEqual([1, 1, 0])
+    await advanceAlive(OPEN_TIMEOUT_MS)
+    expect(status()).toMatchObject({ circuitState: 'CLOSED', isSuspect: true })
+    expect([connection, second, third].map(({ openings }) => openings.length)).toEqual([1, 1, 1])
+    await third.opening.open()
+    await settle()
+    expect(status()).toMatchObject({ circuitState: 'CLOSED', isSuspect: false })
+    expect(link().silentOn.size).toBe(0)
+  })
+
+  test('on any of several connections opens the circuit', async () => {
+    const { node, peer, attempt, advance, advanceAlive, status } = createGate()
+    node.connect(peer)
+    await attempt(BITSWAP)
+    await advance(OPEN_WAIT_MS)
+    await advanceAlive(OPEN_TIMEOUT_MS - OPEN_WAIT_MS)
+    expect(status()?.circuitState).toBe('CLOSED')
+    await advanceAlive(OPEN_TIMEOUT_MS)
+    expect(status()).toMatchObject({ circuitState: 'OPEN', lastTrip: { reason: 'UNRESPONSIVE' } })
+  })
+
+  test('on the only connection that is left opens the circuit', async () => {
+    const { node, peer, attempt, advance, advanceAlive, status } = createGate()
+    const second = node.connect(peer)
+    await attempt(BITSWAP)
+    await advance(OPEN_WAIT_MS)
+    second.lose()
+    await advanceAlive(OPEN_TIMEOUT_MS - OPEN_WAIT_MS)
+    expect(status()).toMatchObject({ circuitState: 'OPEN', lastTrip: { reason: 'UNRESPONSIVE' } })
+  })
+
   test('opens no circuit once another stream to the same peer did open', async () => {
     const { attempt, advance, connection, status } = createGate()
     await attempt(BITSWAP)

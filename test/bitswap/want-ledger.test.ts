@@ -7,7 +7,8 @@ const MAX_OUTSTANDING = 1024
 const MAX_REMEMBERED = 4096
 
 function createWant(stream: object = {}): Want {
-  return { askedAtMs: 0, dueAtMs: 0, mustAnswer: true, stream, slot: 0, token: 0 }
+  const sentOn = { stream, connection: undefined }
+  return { askedAtMs: 0, dueAtMs: 0, mustAnswer: true, sentOn, slot: 0, token: 0 }
 }
 
 function createLedger(...multihashes: readonly string[]) {
@@ -59,8 +60,8 @@ describe('what is waited for', () => {
     const [here, there] = [{}, {}]
     const wants = [here, there, here].map(createWant)
     for (const [index, want] of wants.entries()) ledger.add(String(index), want)
-    expect(ledger.takeAll(here)).toEqual([wants[0], wants[2]])
-    expect(ledger.takeAll({})).toEqual([])
+    expect(ledger.takeAll(({ stream }) => stream === here)).toEqual([wants[0], wants[2]])
+    expect(ledger.takeAll(() => false)).toEqual([])
     expect(ledger.takeAll()).toEqual([wants[1]])
     expect(ledger.size).toBe(0)
   })

@@ -1,7 +1,7 @@
 import type { ConnectionGater, PeerId } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect, test, vi } from 'vitest'
-import { makeBlocks } from '../../src/cli/swarm/blocks.ts'
+import { askUntilOpen, newBlocks } from './support/asking.ts'
 import { BITSWAP, Client } from './support/client.ts'
 import { ECHO, LocalPeer } from './support/local-peer.ts'
 import { until } from './support/waiting.ts'
@@ -9,18 +9,10 @@ import { WrappingPlugin } from './support/wrapping-plugin.ts'
 
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 })
 
-let seed = 0
-
-const newBlocks = (count: number) => makeBlocks({ seed: ++seed, count, sizeBytes: 1_000 })
-
 /** Has a peer's circuit opened for a good reason: its Bitswap resets whatever it is sent. */
 async function open(client: Client, peer: LocalPeer): Promise<void> {
   peer.isResetting = true
-  for (const { cid } of await newBlocks(10)) {
-    if (client.events(peer).includes('circuit:open')) break
-    await client.get(cid, AbortSignal.timeout(100)).catch(() => {})
-  }
-  await until(() => client.events(peer).includes('circuit:open'), 'the circuit opens')
+  await askUntilOpen(client, peer)
   peer.isResetting = false
 }
 

@@ -40,6 +40,7 @@ export function createGate(options: Partial<ProtectionOptions> = {}, limits: Par
   const judge = new PeerJudge(protection, clock, links, deadlines, WANT_TIMEOUT_MS, {
     onSuspect: link => gate.probe(link),
     onCleared: link => cleared.push(link),
+    onLost: link => lost.push(link),
     onWant: () => {}
   })
   const onHeldBack = (_link: PeerLink, rejection: RejectedError): void => {
@@ -56,9 +57,9 @@ export function createGate(options: Partial<ProtectionOptions> = {}, limits: Par
     deadlines,
     { openWaitMs: OPEN_WAIT_MS, openTimeoutMs: OPEN_TIMEOUT_MS, ...limits },
     {
-      onStream: (stream, link, pass) => {
+      onStream: (stream, link, connection, pass) => {
         streams.push({ stream, link, pass })
-        watch.watch(stream, link, pass)
+        watch.watch(stream, link, connection, pass)
       },
       onHeldBack,
       onLost: link => lost.push(link),
