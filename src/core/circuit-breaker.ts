@@ -10,6 +10,7 @@ import {
 import { MAX_IN_FLIGHT } from './call-table.ts'
 import { type Clock, systemClock, systemRandom } from './clock.ts'
 import { InvalidOptionError, type RejectedError, rejectionError } from './errors.ts'
+import type { Mode } from './mode.ts'
 import { Notifier } from './notifier.ts'
 import {
   anyObject,
@@ -21,7 +22,9 @@ import {
   text,
   wholeNumber
 } from './options.ts'
-import { type Mode, type ProtectionEventType, ProtectionTable, readRejection } from './protection-table.ts'
+import { ProtectionTable } from './protection-table.ts'
+import { readRejection } from './rejections.ts'
+import type { ProtectionEventType } from './slot-events.ts'
 
 /** CLOSED: calls pass. OPEN: calls are rejected. HALF_OPEN: some calls pass as probes. */
 export type CircuitState = 'CLOSED' | 'OPEN' | 'HALF_OPEN'

@@ -2,7 +2,7 @@ import { circuitStates } from './breaker-table.ts'
 import type { CircuitState } from './circuit-breaker.ts'
 import type { HealthStatus } from './health-monitor.ts'
 import { healthStatuses } from './health-table.ts'
-import type { ProtectionEventType } from './protection-table.ts'
+import type { ProtectionEventType } from './slot-events.ts'
 
 interface EventOf<Type extends ProtectionEventType> {
   readonly type: Type

@@ -1,5 +1,5 @@
-import type { TripReason, TripRecord } from './protection-table.ts'
 import type { PeerStatus } from './status.ts'
+import type { TripReason, TripRecord } from './trip-record.ts'
 
 /** Why a target is treated as it is. Plain, frozen data. */
 export interface Explanation {

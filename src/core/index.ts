@@ -40,20 +40,17 @@ export {
 } from './health-monitor.ts'
 export type { LatencySummary } from './latency-histogram.ts'
 export { ManualClock } from './manual-clock.ts'
+export type { Mode } from './mode.ts'
 export { FAILURE, IGNORED, type Outcome, SUCCESS } from './outcome.ts'
 export { defaultTripRule, type PresetName, presets, type TripRule, tripAt } from './presets.ts'
 export { defaultProtectionOptions, Protection, type ProtectionOptions } from './protection.ts'
-export type {
-  Mode,
-  ProtectionEventType,
-  ProtectionTable,
-  TripReason,
-  TripRecord
-} from './protection-table.ts'
+export type { ProtectionTable } from './protection-table.ts'
 export {
   defaultRecoveryOptions,
   RecoveryManager,
   type RecoveryOptions,
   type RecoveryStrategy
 } from './recovery-manager.ts'
+export type { ProtectionEventType } from './slot-events.ts'
 export type { HealthStats, OverallStatus, PeerStatus } from './status.ts'
+export type { TripReason, TripRecord } from './trip-record.ts'

@@ -19,11 +19,13 @@ import { type Explanation, explain } from './explain.ts'
 import { type Health, type HealthOptions, readHealth, resolveHealthOptions } from './health-monitor.ts'
 import type { HealthTable } from './health-table.ts'
 import { DEFAULT_MAX_TARGETS, KeyTable, MAX_TARGETS, SHARED_SLOT } from './key-table.ts'
+import { type Mode, modes } from './mode.ts'
 import { Notifier } from './notifier.ts'
 import { anyObject, durationMs, oneOf, type Rules, resolveOptions, share, wholeNumber } from './options.ts'
 import { type PresetName, presets } from './presets.ts'
-import { type Mode, modes, ProtectionTable, readRejection } from './protection-table.ts'
+import { ProtectionTable } from './protection-table.ts'
 import { type RecoveryOptions, resolveRecoveryOptions } from './recovery-manager.ts'
+import { readRejection } from './rejections.ts'
 import {
   type OverallStatus,
   type PeerStatus,

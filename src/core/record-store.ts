@@ -74,6 +74,18 @@ export const callsPacking = Object.freeze({
   IN_FLIGHT_SHIFT: 10
 })
 
+/** What can be said of a target besides the state of its circuit, each by one bit of STATE. */
+export const slotFlags = Object.freeze({
+  RECOVERING: 1,
+  ISOLATED: 2,
+  /** Kept as last resort, because enough others are ejected. */
+  DEMOTED: 4,
+  SUSPECT: 8
+})
+
+const { STATE } = layout
+const { FLAGS_SHIFT, FLAGS_MASK } = statePacking
+
 /** The records of all slots in one block of memory, seen as numbers of each width. */
 export class RecordStore {
   /** Length of a record in 4 bytes: times this a slot's number is where its integers begin. */
@@ -94,5 +106,26 @@ export class RecordStore {
     this.doubles = new Float64Array(memory)
     this.ints = new Int32Array(memory)
     this.ints.set(earlier)
+  }
+
+  /** The flags of a slot; 0 for none. */
+  flags(slot: number): number {
+    return (this.ints[slot * this.stride + STATE]! >> FLAGS_SHIFT) & FLAGS_MASK
+  }
+
+  hasFlag(slot: number, flag: number): boolean {
+    return (this.flags(slot) & flag) !== 0
+  }
+
+  raiseFlag(slot: number, flag: number): void {
+    this.ints[slot * this.stride + STATE]! |= flag << FLAGS_SHIFT
+  }
+
+  lowerFlag(slot: number, flag: number): void {
+    this.ints[slot * this.stride + STATE]! &= ~(flag << FLAGS_SHIFT)
+  }
+
+  clearFlags(slot: number): void {
+    this.lowerFlag(slot, FLAGS_MASK)
   }
 }

@@ -5,7 +5,9 @@ import { type HealthStatus, readHealth } from './health-monitor.ts'
 import { type HealthTable, healthCodes } from './health-table.ts'
 import { type KeyTable, SHARED_SLOT } from './key-table.ts'
 import type { LatencySummary } from './latency-histogram.ts'
-import type { Mode, ProtectionTable, TripRecord } from './protection-table.ts'
+import type { Mode } from './mode.ts'
+import type { ProtectionTable } from './protection-table.ts'
+import type { TripRecord } from './trip-record.ts'
 
 const { UNKNOWN, HEALTHY, DEGRADED, UNHEALTHY } = healthCodes
 

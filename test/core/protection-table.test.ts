@@ -640,6 +640,16 @@ test('a slot is clean when nothing about it must be kept', () => {
   expect(table.isClean(1, closedAt + 10_000)).toBe(true)
 })
 
+test('what is noticed while records are forgotten is told afterwards', () => {
+  const { table, takeTypes } = create()
+  trip(table, 1, 0)
+  takeTypes()
+  expect(table.isClean(1, TIMEOUT_MS + 1)).toBe(false)
+  expect(takeTypes()).toEqual([])
+  table.capEjected()
+  expect(takeTypes()).toEqual(['circuit:half-open'])
+})
+
 describe('modes', () => {
   test('observe tells what it would have rejected, and lets it through', () => {
     const { table } = create({ mode: 'observe' })

@@ -1,0 +1,240 @@
+import { BreakerTable, stateCodes } from './breaker-table.ts'
+import type { CircuitBreakerOptions, Counts } from './circuit-breaker.ts'
+import { EjectionCap } from './ejection-cap.ts'
+import { outcomeCodes } from './outcome.ts'
+import { Ramp, rampRates } from './ramp.ts'
+import { type RecordStore, slotFlags } from './record-store.ts'
+import type { RecoveryOptions } from './recovery-manager.ts'
+import { rejectionCodes } from './rejections.ts'
+import type { SlotEvents } from './slot-events.ts'
+import type { TripReason, TripRecord } from './trip-record.ts'
+
+const { CLOSED, OPEN, HALF_OPEN } = stateCodes
+const { failure: FAILURE, ignored: IGNORED } = outcomeCodes
+const { RECOVERING, SUSPECT } = slotFlags
+const { REJECTED_RECOVERING } = rejectionCodes
+
+/** While targets are OPEN, their times are looked at no more often than this, in ms. */
+const LEAST_CHECK_INTERVAL_MS = 250
+
+/** Resolved options of a table. */
+export interface CircuitTableOptions {
+  readonly breaker: Readonly<CircuitBreakerOptions>
+  /** Without it a circuit that closes takes all calls at once. */
+  readonly recovery: Readonly<RecoveryOptions> | undefined
+  readonly maxEjectedShare: number
+}
+
+/**
+ * The circuits of many targets by slot: the breaker of each, the ramp on which it recovers when it has closed, and
+ * the cap on how many may be OPEN at once.
+ *
+ * What changes is noted as events, to be told when the change is complete: by the caller after `admit`,
+ * `wouldAdmit` and `record`, which are part of a larger change; otherwise here.
+ */
+export class CircuitTable {
+  readonly breakers: BreakerTable
+  readonly cap: EjectionCap
+  readonly #records: RecordStore
+  readonly #recovery: Readonly<RecoveryOptions> | undefined
+  readonly #rates: readonly number[]
+  readonly #ramps = new Map<number, Ramp>()
+  readonly #lastTrips = new Map<number, TripRecord>()
+  /** Set while a circuit is opened for what its adapter found out. */
+  #isUnresponsive = false
+  /** Slots that are OPEN or HALF_OPEN. */
+  readonly #unclosed = new Set<number>()
+  readonly #halfOpenTimeoutMs: number
+  readonly #events: SlotEvents
+  #nextCheck = Infinity
+  readonly #onEarlierCheck: () => void
+
+  /**
+   * @param knownTargets - how many targets there are records of: what may be ejected is a share of them
+   * @param onEarlierCheck - called when {@link nextCheck} has become earlier than it was
+   */
+  constructor(
+    options: CircuitTableOptions,
+    random: () => number,
+    knownTargets: () => number,
+    events: SlotEvents,
+    onEarlierCheck: () => void
+  ) {
+    this.breakers = new BreakerTable(options.breaker, random, (slot, from, to, nowMs) =>
+      this.#onStateChange(slot, from, to, nowMs)
+    )
+    this.#records = this.breakers.records
+    this.#recovery = options.recovery
+    this.#rates = options.recovery === undefined ? [] : rampRates(options.recovery)
+    this.cap = new EjectionCap(this.#records, options.maxEjectedShare, knownTargets)
+    this.#halfOpenTimeoutMs = options.breaker.halfOpenTimeoutMs || Infinity
+    this.#events = events
+    this.#onEarlierCheck = onEarlierCheck
+  }
+
+  /** Starts a slot afresh, for a new target. */
+  reset(slot: number, nowMs: number): void {
+    this.cap.endEjection(slot)
+    this.#unclosed.delete(slot)
+    this.#ramps.delete(slot)
+    this.#lastTrips.delete(slot)
+    this.#records.clearFlags(slot)
+    this.breakers.reset(slot, nowMs)
+  }
+
+  /** Admits a call, or says why not. */
+  admit(slot: number, nowMs: number): number {
+    if (this.#records.hasFlag(slot, RECOVERING) && this.#judgedRamp(slot, nowMs)?.take() === false)
+      return REJECTED_RECOVERING
+    return this.breakers.admit(slot, nowMs)
+  }
+
+  /** What {@link admit} would answer, without taking anything. */
+  wouldAdmit(slot: number, nowMs: number): number {
+    if (this.#records.hasFlag(slot, RECOVERING) && this.#judgedRamp(slot, nowMs)?.wouldTake === false)
+      return REJECTED_RECOVERING
+    return this.breakers.wouldAdmit(slot, nowMs)
+  }
+
+  /** Records how an admitted call ended, as of {@link BreakerTable.record}. */
+  record(slot: number, generation: number, bucketEnd: number, outcome: number, nowMs: number): boolean {
+    // The ramp it was admitted on, not one that its result starts.
+    const ramp = this.#records.hasFlag(slot, RECOVERING) ? this.#ramps.get(slot) : undefined
+    if (!this.breakers.record(slot, generation, bucketEnd, outcome, nowMs)) return false
+    if (ramp !== undefined && outcome !== IGNORED) {
+      ramp.record(outcome === FAILURE)
+      this.#judgedRamp(slot, nowMs)
+    }
+    return true
+  }
+
+  /** Opens a circuit because the target was found not to respond at all. */
+  trip(slot: number, nowMs: number): void {
+    this.#isUnresponsive = true
+    this.breakers.trip(slot, nowMs)
+    this.#isUnresponsive = false
+    this.#events.tell()
+  }
+
+  /** The circuit's state at `nowMs`, after all that time calls for: a period that is over, a ramp that ends. */
+  state(slot: number, nowMs: number): number {
+    if (this.#records.hasFlag(slot, RECOVERING)) this.#judgedRamp(slot, nowMs)
+    const state = this.breakers.state(slot, nowMs)
+    this.#events.tell()
+    return state
+  }
+
+  /** Whole ms until an OPEN target may be probed; 0 for one that is not OPEN. */
+  retryAfterMs(slot: number, nowMs: number): number {
+    if (this.state(slot, nowMs) !== OPEN) return 0
+    // The period is over strictly after its end.
+    return Math.floor(this.breakers.expiry(slot) - nowMs) + 1
+  }
+
+  /** Whether the circuit is CLOSED, no trip of it remembered, and nothing else noted of the target. */
+  isClean(slot: number, nowMs: number): boolean {
+    return (
+      this.#records.flags(slot) === 0 &&
+      this.breakers.state(slot, nowMs) === CLOSED &&
+      this.breakers.trips(slot, nowMs) === 0
+    )
+  }
+
+  /** The ramp of a target that is recovering at `nowMs`. */
+  ramp(slot: number, nowMs: number): Ramp | undefined {
+    this.state(slot, nowMs)
+    return this.#ramps.get(slot)
+  }
+
+  get recovering(): number {
+    return this.#ramps.size
+  }
+
+  /** How the circuit last came to open; `undefined` if it never did. */
+  lastTrip(slot: number): TripRecord | undefined {
+    return this.#lastTrips.get(slot)
+  }
+
+  /** When {@link checkAll} should be called next, in ms; Infinity when nothing is waited for. */
+  get nextCheck(): number {
+    return this.#nextCheck
+  }
+
+  /** Lets time pass for all slots. */
+  checkAll(nowMs: number): void {
+    if (nowMs < this.#nextCheck) return
+    let next = Infinity
+    for (const slot of this.#unclosed) {
+      this.breakers.state(slot, nowMs)
+      // Probes not yet admitted have no deadline yet; they get it within this time.
+      next = Math.min(next, this.breakers.expiry(slot), nowMs + this.#halfOpenTimeoutMs)
+    }
+    // A period is over only after its end, so look just after it.
+    this.#nextCheck = Math.max(next + 1, nowMs + LEAST_CHECK_INTERVAL_MS)
+    this.#events.tell()
+  }
+
+  #checkBy(atMs: number): void {
+    if (atMs >= this.#nextCheck) return
+    this.#nextCheck = atMs
+    this.#onEarlierCheck()
+  }
+
+  #onStateChange(slot: number, from: number, to: number, nowMs: number): void {
+    if (from === OPEN) this.cap.endEjection(slot)
+    if (to === OPEN) this.#enterOpen(slot, from, nowMs)
+    else if (to === HALF_OPEN) this.#events.note('circuit:half-open', slot, from, to, nowMs)
+    else this.#enterClosed(slot, from, nowMs)
+  }
+
+  #enterOpen(slot: number, from: number, nowMs: number): void {
+    this.#records.lowerFlag(slot, SUSPECT)
+    const relapsed = this.#endRamp(slot)
+    if (relapsed) this.breakers.stayOpen(slot, nowMs + this.#recovery!.cooldownPeriodMs)
+    const counts = Object.freeze(this.breakers.finalCounts())
+    this.#lastTrips.set(slot, Object.freeze({ reason: this.#tripReason(from, relapsed, counts), counts }))
+    this.#events.note('circuit:open', slot, from, OPEN, nowMs)
+    if (relapsed) this.#events.note('recovery:relapse', slot, from, OPEN, nowMs)
+    this.#unclosed.add(slot)
+    this.#checkBy(this.breakers.expiry(slot) + 1)
+    this.cap.eject(slot)
+  }
+
+  #tripReason(from: number, relapsed: boolean, counts: Readonly<Counts>): TripReason {
+    if (this.#isUnresponsive) return 'UNRESPONSIVE'
+    if (relapsed) return 'RELAPSE'
+    if (from === CLOSED) return 'FAILURES'
+    return counts.totalFailures > 0 ? 'PROBE_FAILED' : 'PROBES_OVERDUE'
+  }
+
+  #enterClosed(slot: number, from: number, nowMs: number): void {
+    this.#unclosed.delete(slot)
+    this.#events.note('circuit:close', slot, from, CLOSED, nowMs)
+    if (this.#recovery === undefined) {
+      this.cap.endDemotion(slot)
+      return
+    }
+    this.#ramps.set(slot, new Ramp(this.#recovery, this.#rates, nowMs))
+    this.#records.raiseFlag(slot, RECOVERING)
+    this.#events.note('recovery:start', slot, from, CLOSED, nowMs)
+  }
+
+  /** The ramp of a recovering slot; `undefined` if the time has come for it to end. */
+  #judgedRamp(slot: number, nowMs: number): Ramp | undefined {
+    const ramp = this.#ramps.get(slot)
+    const verdict = ramp?.judge(nowMs)
+    if (verdict === 'RECOVERING') return ramp
+    if (verdict === 'RELAPSE') this.breakers.trip(slot, nowMs)
+    if (verdict === 'COMPLETE') {
+      this.#endRamp(slot)
+      this.cap.endDemotion(slot)
+      this.#events.note('recovery:complete', slot, CLOSED, CLOSED, nowMs)
+    }
+    return undefined
+  }
+
+  #endRamp(slot: number): boolean {
+    this.#records.lowerFlag(slot, RECOVERING)
+    return this.#ramps.delete(slot)
+  }
+}

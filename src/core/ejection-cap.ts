@@ -1,0 +1,75 @@
+import { type RecordStore, slotFlags } from './record-store.ts'
+import { rejectionCodes } from './rejections.ts'
+
+const { DEMOTED } = slotFlags
+const { REJECTED_RECOVERING } = rejectionCodes
+
+/**
+ * Keeps the ejected targets, those refused because their circuit is OPEN, to a share of the known ones.
+ *
+ * Beyond it a target is demoted instead: it would be refused, but is kept as last resort. That lasts until it has
+ * recovered in full, or opens again while there is room for it.
+ */
+export class EjectionCap {
+  readonly #records: RecordStore
+  readonly #maxShare: number
+  readonly #knownTargets: () => number
+  /** Slots that are OPEN and not demoted. */
+  readonly #ejected = new Set<number>()
+
+  /**
+   * @param maxShare - largest share of the known targets that may be ejected; one always may
+   * @param knownTargets - how many targets there are records of
+   */
+  constructor(records: RecordStore, maxShare: number, knownTargets: () => number) {
+    this.#records = records
+    this.#maxShare = maxShare
+    this.#knownTargets = knownTargets
+  }
+
+  get ejected(): number {
+    return this.#ejected.size
+  }
+
+  isDemoted(slot: number): boolean {
+    return this.#records.hasFlag(slot, DEMOTED)
+  }
+
+  /** Whether a call rejected with `answer`, for what its target did, is let through all the same. */
+  isLastResort(slot: number, answer: number): boolean {
+    return answer >= REJECTED_RECOVERING && this.isDemoted(slot)
+  }
+
+  /** Ejects a target whose circuit opened, or demotes it if there is no room. */
+  eject(slot: number): void {
+    if (this.#ejected.size >= this.#most) {
+      this.#records.raiseFlag(slot, DEMOTED)
+      return
+    }
+    this.#records.lowerFlag(slot, DEMOTED)
+    this.#ejected.add(slot)
+  }
+
+  /** Makes room: a target is OPEN no more, or forgotten. One that is demoted stays so. */
+  endEjection(slot: number): void {
+    this.#ejected.delete(slot)
+  }
+
+  /** A target has recovered in full. */
+  endDemotion(slot: number): void {
+    this.#records.lowerFlag(slot, DEMOTED)
+  }
+
+  /** Demotes ejected targets until no more than the share allowed is left, as when others were forgotten. */
+  apply(): void {
+    for (const slot of this.#ejected) {
+      if (this.#ejected.size <= this.#most) break
+      this.#ejected.delete(slot)
+      this.#records.raiseFlag(slot, DEMOTED)
+    }
+  }
+
+  get #most(): number {
+    return Math.max(1, Math.floor(this.#maxShare * this.#knownTargets()))
+  }
+}
