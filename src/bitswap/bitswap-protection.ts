@@ -187,7 +187,7 @@ export class BitswapProtectionManager
       { openWaitMs, openTimeoutMs },
       {
         onStream: (stream, link, connection, pass) => {
-          if (this.#isWatching) watch.watch(stream, link, connection, pass)
+          if (this.#isWatching) watch.watchSending(stream, link, connection, pass)
         },
         onOpened: elapsedMs => this.#metrics.noteOpen(elapsedMs),
         onHeldBack,
@@ -195,9 +195,9 @@ export class BitswapProtectionManager
       },
       this.#log
     )
-    this.#inbound = new InboundObserver(components.registrar, (stream, connection) => {
-      const link = this.#links.find(connection.remotePeer.toString())
-      if (link !== undefined && this.#isWatching) watch.watch(stream, link, connection)
+    this.#inbound = new InboundObserver(components.registrar, (stream, { remotePeer }) => {
+      const link = this.#links.find(remotePeer.toString())
+      if (link !== undefined && this.#isWatching) watch.watchReceiving(stream, link)
     })
     this.#dialGate = gateDials ? new DialGate(components.connectionGater, this.#protection) : undefined
   }

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/index.ts'
+import { Ring, RingElement } from './ring.ts'
 
 /** How exact deadlines are, in ms. While any is waited for, the time is looked at this often. */
 const TICK_MS = 25
@@ -10,22 +11,20 @@ const STALL_MS = 3 * TICK_MS
 export const NO_LIMIT_MS = 365 * 24 * 60 * 60_000
 
 /** A moment waited for. */
-export class Deadline {
+export class Deadline extends RingElement {
   /** In ms awake. */
   readonly atMs: number
   readonly onReached: () => void
-  readonly #waiting: Set<Deadline>
 
-  constructor(atMs: number, onReached: () => void, waiting: Set<Deadline>) {
+  constructor(atMs: number, onReached: () => void) {
+    super()
     this.atMs = atMs
     this.onReached = onReached
-    this.#waiting = waiting
-    waiting.add(this)
   }
 
   /** Ends the waiting. To be called when what was waited for has come. */
   cancel(): void {
-    this.#waiting.delete(this)
+    this.remove()
   }
 }
 
@@ -37,7 +36,7 @@ export class Deadline {
  */
 export class Deadlines {
   readonly #clock: Clock
-  readonly #waiting = new Set<Deadline>()
+  readonly #waiting = new Ring<Deadline>()
   #awakeMs = 0
   #lookedAtMs = 0
   /** Whether there was a stall since the last tick. */
@@ -67,7 +66,8 @@ export class Deadlines {
       this.#lookedAtMs = this.#clock.now()
       this.#schedule()
     }
-    const deadline = new Deadline(this.awakeMs + afterMs, onReached, this.#waiting)
+    const deadline = new Deadline(this.awakeMs + afterMs, onReached)
+    this.#waiting.add(deadline)
     this.#earliestMs = Math.min(this.#earliestMs, deadline.atMs)
     return deadline
   }
@@ -98,7 +98,7 @@ export class Deadlines {
     const wasStalled = this.#wasStalled
     this.#wasStalled = false
     this.#cancelTimer = undefined
-    if (this.#waiting.size > 0) this.#schedule()
+    if (!this.#waiting.isEmpty) this.#schedule()
     // After a stall, what has come in meanwhile is read before anybody is judged.
     if (!wasStalled && this.#awakeMs >= this.#earliestMs) this.#reach()
   }
@@ -111,6 +111,6 @@ export class Deadlines {
       else this.#earliestMs = Math.min(this.#earliestMs, deadline.atMs)
     }
     // One that is reached may cancel another.
-    for (const deadline of reached) if (this.#waiting.delete(deadline)) deadline.onReached()
+    for (const deadline of reached) if (deadline.remove()) deadline.onReached()
   }
 }

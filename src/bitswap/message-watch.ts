@@ -4,10 +4,10 @@ import { MessageReader, type MessageVisitor, type WantlistEntry } from './messag
 import type { Pass } from './pass.ts'
 import type { PeerJudge } from './peer-judge.ts'
 import type { PeerLink } from './peer-link.ts'
-import { type StreamWatcher, tapStream } from './stream-tap.ts'
+import { type SendWatcher, tapReceiving, tapSending } from './stream-tap.ts'
 import type { SentOn } from './want-ledger.ts'
 
-type Bytes = Parameters<StreamWatcher['received']>[0]
+type Bytes = Parameters<SendWatcher['sending']>[0]
 
 /** What watching a stream takes besides the stream. */
 interface WatchContext {
@@ -21,33 +21,50 @@ interface WatchContext {
 
 /** Reads along what is said on Bitswap streams, and tells the judge who asked for what, and who answered. */
 export class MessageWatch {
+  #streams = 0
   readonly #context: WatchContext
 
   constructor(context: WatchContext) {
     this.#context = context
   }
 
-  /**
-   * Watches a stream for as long as it lasts.
-   *
-   * @param pass - what one of ours was let through as; one the peer opened has none
-   */
-  watch(stream: Stream, link: PeerLink, connection: Connection | undefined, pass?: Pass): void {
-    tapStream(stream, new Listener(this.#context, { stream, connection }, link, pass))
+  /** Watches a stream of ours for as long as it lasts: peers answer on streams of their own. */
+  watchSending(stream: Stream, link: PeerLink, connection: Connection | undefined, pass: Pass): void {
+    tapSending(stream, new SendListener(this.#context, { stream: ++this.#streams, connection }, link, pass))
+  }
+
+  /** Watches a stream that a peer opened. */
+  watchReceiving(stream: Stream, link: PeerLink): void {
+    const { judge, log } = this.#context
+    const reader = new MessageReader(new IncomingMessages(judge, link, log))
+    tapReceiving(stream, data =>
+      quietly(this.#context, () => {
+        judge.heard(link)
+        reader.push(data)
+      })
+    )
   }
 }
 
-/** Watches one stream. */
-class Listener implements StreamWatcher {
+/** Whoever reads along must not disturb those who talk. */
+function quietly({ isOff, log }: WatchContext, note: () => void): void {
+  if (isOff()) return
+  try {
+    note()
+  } catch (error) {
+    log.error('could not follow a stream - %e', error)
+  }
+}
+
+/** Watches what is sent over one stream. */
+class SendListener implements SendWatcher {
   readonly #context: WatchContext
   readonly #sentOn: SentOn
   readonly #link: PeerLink
-  readonly #pass: Pass | undefined
-  // Most streams carry messages one way only.
-  #outgoing: OutgoingMessages | undefined
-  #incoming: MessageReader | undefined
+  readonly #pass: Pass
+  #messages: OutgoingMessages | undefined
 
-  constructor(context: WatchContext, sentOn: SentOn, link: PeerLink, pass: Pass | undefined) {
+  constructor(context: WatchContext, sentOn: SentOn, link: PeerLink, pass: Pass) {
     this.#context = context
     this.#sentOn = sentOn
     this.#link = link
@@ -55,64 +72,37 @@ class Listener implements StreamWatcher {
   }
 
   sending(data: Bytes): void {
-    this.#quietly(this.#readOutgoing, data)
-    const refusal = this.#pass?.refusal
-    if (refusal === undefined || this.#outgoing?.asks !== true) return
+    quietly(this.#context, () => {
+      this.#messages ??= new OutgoingMessages(this.#link)
+      this.#messages.reader.push(data)
+    })
+    const { refusal } = this.#pass
+    if (refusal === undefined || this.#messages?.asks !== true) return
     this.#context.onRefused(this.#link, refusal)
     throw refusal
   }
 
   sent(): void {
-    this.#quietly(this.#noteSent)
-  }
-
-  received(data: Bytes): void {
-    this.#quietly(this.#readIncoming, data)
+    quietly(this.#context, () => {
+      const wants = this.#messages?.takeWants() ?? []
+      if (wants.length === 0) return
+      // From here on the wants are what counts, one by one.
+      this.#pass.settle('ignored')
+      if (this.#pass.kind === 'RIDE') return
+      for (const { cid, entry } of wants) this.#context.judge.asked(this.#link, this.#sentOn, cid, entry)
+    })
   }
 
   finished(): void {
-    this.#pass?.settle('ignored')
+    this.#pass.settle('ignored')
   }
 
   closed(wasReset: boolean): void {
-    this.#quietly(this.#noteClosed, wasReset)
-  }
-
-  #readOutgoing(data: Bytes): void {
-    this.#outgoing ??= new OutgoingMessages(this.#link)
-    this.#outgoing.reader.push(data)
-  }
-
-  #noteSent(): void {
-    const wants = this.#outgoing?.takeWants() ?? []
-    if (wants.length === 0) return
-    // From here on the wants are what counts, one by one.
-    this.#pass?.settle('ignored')
-    if (this.#pass?.kind === 'RIDE') return
-    for (const { cid, entry } of wants) this.#context.judge.asked(this.#link, this.#sentOn, cid, entry)
-  }
-
-  #readIncoming(data: Bytes): void {
-    const { judge, log } = this.#context
-    judge.heard(this.#link)
-    this.#incoming ??= new MessageReader(new IncomingMessages(judge, this.#link, log))
-    this.#incoming.push(data)
-  }
-
-  #noteClosed(wasReset: boolean): void {
-    // Settled with the wants that went out on it, unless there were none.
-    this.#pass?.settle(wasReset ? 'failure' : 'ignored')
-    if (wasReset) this.#context.judge.wasReset(this.#link, this.#sentOn.stream)
-  }
-
-  /** Whoever reads along must not disturb those who talk. */
-  #quietly<Args extends unknown[]>(note: (...args: Args) => void, ...args: Args): void {
-    if (this.#context.isOff()) return
-    try {
-      note.apply(this, args)
-    } catch (error) {
-      this.#context.log.error('could not follow a stream - %e', error)
-    }
+    quietly(this.#context, () => {
+      // Settled with the wants that went out on it, unless there were none.
+      this.#pass.settle(wasReset ? 'failure' : 'ignored')
+      if (wasReset) this.#context.judge.wasReset(this.#link, this.#sentOn.stream)
+    })
   }
 }
 

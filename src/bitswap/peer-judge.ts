@@ -1,10 +1,10 @@
 import type { Connection } from '@libp2p/interface'
-import { varint } from 'multiformats'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { type Clock, FAILURE, IGNORED, type Outcome, type Protection, SUCCESS } from '../core/index.ts'
 import { isAnswer, isPeersFault, isRefusal, isTimeout } from './blame.ts'
 import { type Deadlines, NO_LIMIT_MS } from './deadlines.ts'
 import type { WantlistEntry } from './message-reader.ts'
+import { isSha256, readMultihash, textOf } from './multihash.ts'
 import type { PeerLink, PeerLinks } from './peer-link.ts'
 import type { SentOn, Want } from './want-ledger.ts'
 
@@ -19,9 +19,6 @@ const MAX_WAIT_MS = 30_000
 
 /** What fails at once is held against the peer if some peer gave a sign of life within this time before, in ms. */
 const RECENT_MS = 2_000
-
-/** Code of sha2-256 in the multicodec table. */
-const SHA2_256 = 0x12
 
 /** What came of a want: an answer, none, or nothing that tells of the peer. */
 export type WantResult = 'answered' | 'failed' | 'ignored'
@@ -81,7 +78,8 @@ export class PeerJudge {
   /** A Bitswap stream to the peer was opened, in `elapsedMs` awake. */
   opened(link: PeerLink, elapsedMs: number): void {
     link.openTime.sample(elapsedMs)
-    link.silentOn.clear()
+    // Clearing makes a new table, even of an empty set.
+    if (link.silentOn.size > 0) link.silentOn.clear()
     this.#noteLife()
     this.#clear(link)
   }
@@ -234,7 +232,7 @@ export class PeerJudge {
   }
 
   /** The peer reset a stream: one failure, however many wants went out on it. */
-  wasReset(link: PeerLink, stream: object): void {
+  wasReset(link: PeerLink, stream: number): void {
     this.#noteLife()
     this.#failOnce(
       link,
@@ -304,53 +302,7 @@ export class PeerJudge {
   }
 }
 
-/**
- * The multihash of a CID as text, `undefined` if there is none. It is what follows version and codec; a CID of version
- * 0 is nothing else. Not `CID.decode`, which does more than is needed for each want of each peer.
- */
-function readMultihash(cid: Uint8Array): string | undefined {
-  if (cid[0] !== SHA2_256 && cid[0] !== 1) return undefined
-  const start = cid[0] === 1 ? endOfVarint(cid, 1) : 0
-  const sizeStart = endOfVarint(cid, start)
-  try {
-    const [size, sizeLength] = varint.decode(cid, sizeStart)
-    return cid.length === sizeStart + sizeLength + size ? textOf(cid.subarray(start)) : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** Where the varint that begins at `from` ends: the last byte of one is below 0x80. */
-function endOfVarint(bytes: Uint8Array, from: number): number {
-  let at = from
-  while (bytes[at]! >= 0x80) at++
-  return at + 1
-}
-
 function resultOf(outcome: number): WantResult {
   if (outcome === SUCCESS) return 'answered'
   return outcome === FAILURE ? 'failed' : 'ignored'
-}
-
-function textOf(bytes: Uint8Array): string {
-  // As arguments, without an iterator between: this is done for each want and presence.
-  return String.fromCharCode.apply(undefined, bytes as unknown as number[])
-}
-
-/** Whether the CIDs a block's prefix (version, codec, hash function, length) stands for are of sha2-256. */
-function isSha256(prefix: Uint8Array): boolean {
-  // Bitswap 1.0.0 has none: its CIDs are all of version 0.
-  if (prefix.length === 0) return true
-  try {
-    let at = 0
-    let value = 0
-    for (let field = 0; field < 3; field++) {
-      const [decoded, length] = varint.decode(prefix, at)
-      value = decoded
-      at += length
-    }
-    return value === SHA2_256
-  } catch {
-    return false
-  }
 }

@@ -9,8 +9,8 @@ export interface PeerLink {
   readonly key: string
   /** Those that stand, oldest first. */
   readonly connections: Set<Connection>
-  /** Those on which streams are being opened that go on whatever becomes of whoever asked for them. */
-  readonly tryingOn: Set<Connection>
+  /** Those on which streams are being opened that go on whatever becomes of whoever asked for them, one for each. */
+  readonly tryingOn: Connection[]
   /** Those on which a stream did not open in time, since one last opened on any. */
   readonly silentOn: Set<Connection>
   /** How long Bitswap streams to it take to open. */
@@ -74,7 +74,7 @@ export class PeerLinks {
 
 /** A connection on which it would show whether the peer responds, and nobody is trying that. */
 export function untriedConnection({ connections, tryingOn, silentOn }: PeerLink): Connection | undefined {
-  return [...connections].find(connection => !tryingOn.has(connection) && !silentOn.has(connection))
+  return [...connections].find(connection => !tryingOn.includes(connection) && !silentOn.has(connection))
 }
 
 function newLink(peer: PeerId, key: string): PeerLink {
@@ -82,7 +82,7 @@ function newLink(peer: PeerId, key: string): PeerLink {
     peer,
     key,
     connections: new Set(),
-    tryingOn: new Set(),
+    tryingOn: [],
     silentOn: new Set(),
     openTime: new ResponseTime(),
     answerTime: new ResponseTime(),

@@ -291,7 +291,7 @@ export class StreamGate {
   /** Finds out whether a suspect responds, if that is not under way: opens a stream, dialling it first if need be. */
   probe(link: PeerLink): void {
     const { connections, isProbed, tryingOn } = link
-    const isBeingTried = [...connections].some(connection => tryingOn.has(connection))
+    const isBeingTried = [...connections].some(connection => tryingOn.includes(connection))
     const connection = untriedConnection(link) ?? (isBeingTried ? undefined : [...connections][0])
     if (isProbed || (connection === undefined && connections.size > 0)) return
     const guarded = connection && this.#connections.get(connection)

@@ -14,6 +14,7 @@ import type { Pass } from './pass.ts'
 import type { PeerJudge } from './peer-judge.ts'
 import type { PeerLink, PeerLinks } from './peer-link.ts'
 import { isBitswap } from './protocols.ts'
+import { Ring, RingElement } from './ring.ts'
 
 export type NewStream = Connection['newStream']
 
@@ -54,7 +55,7 @@ export interface OpenHandlers {
 }
 
 /** A stream that is being opened. */
-class Opening {
+class Opening extends RingElement {
   readonly request: OpenRequest
   /** In ms awake. */
   readonly sinceMs: number
@@ -68,6 +69,7 @@ class Opening {
   goOn: (() => void) | undefined
 
   constructor(request: OpenRequest, sinceMs: number, lateAfterMs: number, limit?: AbortController) {
+    super()
     this.request = request
     this.sinceMs = sinceMs
     this.lateAfterMs = lateAfterMs
@@ -83,7 +85,7 @@ export class StreamOpener {
   readonly #limits: OpenLimits
   readonly #handlers: OpenHandlers
   readonly #log: Logger
-  readonly #underWay = new Set<Opening>()
+  readonly #underWay = new Ring<Opening>()
 
   constructor(
     links: PeerLinks,
@@ -142,7 +144,7 @@ export class StreamOpener {
     link.opening++
     if (limit !== undefined) {
       link.detached++
-      if (connection !== undefined) link.tryingOn.add(connection)
+      if (connection !== undefined) link.tryingOn.push(connection)
     }
     if (request.isProbe) link.isProbed = true
     this.#underWay.add(opening)
@@ -157,10 +159,10 @@ export class StreamOpener {
     link.opening--
     if (opening.limit !== undefined) {
       link.detached--
-      if (connection !== undefined) link.tryingOn.delete(connection)
+      if (connection !== undefined) link.tryingOn.splice(link.tryingOn.indexOf(connection), 1)
     }
     if (isProbe) link.isProbed = false
-    this.#underWay.delete(opening)
+    opening.remove()
   }
 
   /** Has something done once the opening has taken `afterMs`. */

@@ -8,7 +8,8 @@ const MAX_REMEMBERED = 4096
 
 /** What a want went out on. */
 export interface SentOn {
-  readonly stream: object
+  /** A number, so that no stream is kept alive by what went out on it. */
+  readonly stream: number
   readonly connection: object | undefined
 }
 
@@ -75,6 +76,11 @@ export class WantLedger {
     if (this.#asked.size >= MAX_REMEMBERED) this.#asked.delete(this.#asked.values().next().value!)
     this.#asked.add(hash)
     return true
+  }
+
+  /** Whether it was ever asked for. */
+  wasAsked(multihash: string): boolean {
+    return this.#asked.has(hashOf(multihash))
   }
 
   add(multihash: string, want: Want): void {

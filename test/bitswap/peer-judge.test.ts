@@ -35,7 +35,7 @@ function connectionOf({ connections }: PeerLink): Connection | undefined {
 
 interface Asking {
   readonly from?: PeerLink
-  readonly stream?: object
+  readonly stream?: number
   readonly cancel?: boolean
   readonly sendDontHave?: boolean
 }
@@ -69,7 +69,7 @@ function create({ wantTimeoutMs = WANT_TIMEOUT_MS, slowCallMs = 0 } = {}) {
   const other = connect(2, 'other')
   // Time awake stands still while nothing is waited for, as a stream always is.
   deadlines.add(24 * 60 * 60_000, () => {})
-  const ask = (cid: CID | number, { from = peer, stream = {}, ...wording }: Asking = {}): void => {
+  const ask = (cid: CID | number, { from = peer, stream = 1, ...wording }: Asking = {}): void => {
     const { bytes } = typeof cid === 'number' ? cidOf(cid) : cid
     judge.asked(from, { stream, connection }, bytes, {
       cancel: false,
@@ -278,8 +278,8 @@ describe('a want', () => {
     const { judge, peer, counts, inFlight } = create()
     const entry = { cancel: false, isHave: false, sendDontHave: true }
     for (const bytes of [[], [1], [1, 255], [255, 255, 255], [1, 0x55, 0x12, 32, 1], [2, 0x55, 0x12, 1, 1]]) {
-      judge.asked(peer, { stream: {}, connection: undefined }, Uint8Array.from(bytes), entry)
-      judge.asked(peer, { stream: {}, connection: undefined }, Uint8Array.from(bytes), {
+      judge.asked(peer, { stream: 1, connection: undefined }, Uint8Array.from(bytes), entry)
+      judge.asked(peer, { stream: 1, connection: undefined }, Uint8Array.from(bytes), {
         ...entry,
         cancel: true
       })
@@ -361,7 +361,7 @@ describe('silence is not held against a peer', () => {
     ['another sends something', ({ judge, other }) => judge.heard(other)],
     ['a stream to another opens', ({ judge, other }) => judge.opened(other, 5)],
     ['a stream to itself opens', ({ judge, peer }) => judge.opened(peer, 5)],
-    ['another resets a stream', ({ judge, other }) => judge.wasReset(other, {})],
+    ['another resets a stream', ({ judge, other }) => judge.wasReset(other, 2)],
     [
       'another says no to a protocol',
       ({ judge, other }) => judge.openFailed(other, connectionOf(other), new UnsupportedProtocolError(), 0)
@@ -866,7 +866,7 @@ describe('a suspicion ends', () => {
 describe('a reset', () => {
   test('is one failure, however many wants went out on the stream', () => {
     const { judge, peer, ask, counts, inFlight } = create()
-    const stream = {}
+    const stream = 2
     for (const number of [1, 2, 3]) ask(number, { stream })
     judge.wasReset(peer, stream)
     expect(counts()).toEqual({ ...failure, totalExclusions: 2 })
@@ -875,7 +875,7 @@ describe('a reset', () => {
 
   test('is no failure if all that went out on the stream is answered', () => {
     const { judge, peer, ask, counts } = create()
-    const stream = {}
+    const stream = 2
     ask(1, { stream })
     judge.toldPresence(peer, cidOf(1).bytes)
     judge.wasReset(peer, stream)
@@ -885,7 +885,7 @@ describe('a reset', () => {
   test('does not touch wants of other streams', () => {
     const { judge, peer, ask, counts } = create()
     ask(1)
-    judge.wasReset(peer, {})
+    judge.wasReset(peer, 3)
     expect(counts()).toEqual(nothing)
     expect(peer.wants.size).toBe(1)
   })
@@ -893,7 +893,7 @@ describe('a reset', () => {
   test('of stream after stream opens the circuit', () => {
     const { judge, peer, ask, state } = create()
     for (const number of [1, 2, 3]) {
-      const stream = {}
+      const stream = 2
       ask(number, { stream })
       judge.wasReset(peer, stream)
     }

@@ -1,20 +1,17 @@
 import { expect, test } from 'vitest'
-import { type StreamWatcher, tapStream } from '../../src/bitswap/stream-tap.ts'
+import { type SendWatcher, tapReceiving, tapSending } from '../../src/bitswap/stream-tap.ts'
 import { counted, openPair, reader, settle } from './support/streams.ts'
 
 /** Notes all it sees. */
-function createWatcher(does: Partial<StreamWatcher> = {}) {
+function createWatcher(does: Partial<SendWatcher> = {}) {
   const seen: unknown[][] = []
-  const watcher: StreamWatcher = {
+  const watcher: SendWatcher = {
     sending: data => {
       seen.push(['sending', data.byteLength])
       does.sending?.(data)
     },
     sent: () => {
       seen.push(['sent'])
-    },
-    received: data => {
-      seen.push(['received', [...data.subarray()]])
     },
     finished: () => {
       seen.push(['finished'])
@@ -26,10 +23,18 @@ function createWatcher(does: Partial<StreamWatcher> = {}) {
   return { watcher, seen }
 }
 
-async function createTapped(does?: Partial<StreamWatcher>) {
+async function createTapped(does?: Partial<SendWatcher>) {
   const [ours, theirs] = await openPair()
   const { watcher, seen } = createWatcher(does)
-  tapStream(ours, watcher)
+  tapSending(ours, watcher)
+  return { ours, theirs, seen }
+}
+
+/** A stream opened by the peer. */
+async function createReceiving() {
+  const [ours, theirs] = await openPair()
+  const seen: unknown[][] = []
+  tapReceiving(ours, data => seen.push(['received', [...data.subarray()]]))
   return { ours, theirs, seen }
 }
 
@@ -43,7 +48,7 @@ test('sees what is sent before it is, and that it was', async () => {
 })
 
 test('sees what is received, which the handler receives as well', async () => {
-  const { ours, theirs, seen } = await createTapped()
+  const { ours, theirs, seen } = await createReceiving()
   const handler = reader(ours)
   theirs.send(counted(10))
   await settle()
@@ -52,7 +57,7 @@ test('sees what is received, which the handler receives as well', async () => {
 })
 
 test('takes nothing away from a handler that comes late', async () => {
-  const { ours, theirs, seen } = await createTapped()
+  const { ours, theirs, seen } = await createReceiving()
   theirs.send(counted(10))
   theirs.send(counted(10, 100))
   await settle()
@@ -64,7 +69,7 @@ test('takes nothing away from a handler that comes late', async () => {
 })
 
 test('takes nothing away from a handler that reads a sequence', async () => {
-  const { ours, theirs, seen } = await createTapped()
+  const { ours, theirs, seen } = await createReceiving()
   theirs.send(counted(1000))
   await theirs.close()
   await settle()
@@ -105,7 +110,7 @@ test('what could not be sent was not', async () => {
 test('a sender that is asked to wait still is', async () => {
   const [ours] = await openPair(undefined, 1)
   const { watcher } = createWatcher()
-  tapStream(ours, watcher)
+  tapSending(ours, watcher)
   expect(ours.send(counted(200_000))).toBe(false)
   await ours.onDrain()
 })
@@ -119,7 +124,7 @@ test('sees that nothing more will be sent, and hands on how to close', async () 
   await expect(
     (
       await openPair().then(([stream]) => {
-        tapStream(stream, createWatcher().watcher)
+        tapSending(stream, createWatcher().watcher)
         return stream
       })
     ).close({ signal: AbortSignal.abort(new Error('not even that')) })
@@ -155,7 +160,7 @@ test('sees that the peer was quicker: a stream that was reset already', async ()
   theirs.abort(new Error('no room'))
   await settle()
   const { watcher, seen } = createWatcher()
-  tapStream(ours, watcher)
+  tapSending(ours, watcher)
   expect(seen).toEqual([['closed', true]])
 })
 
@@ -163,23 +168,31 @@ test('a stream that was aborted here already was not reset', async () => {
   const [ours] = await openPair()
   ours.abort(new Error('no longer needed'))
   const { watcher, seen } = createWatcher()
-  tapStream(ours, watcher)
+  tapSending(ours, watcher)
   expect(seen).toEqual([])
 })
 
 test('two watchers both see everything', async () => {
   const { ours, theirs, seen } = await createTapped()
   const other = createWatcher()
-  tapStream(ours, other.watcher)
-  const handler = reader(ours)
+  tapSending(ours, other.watcher)
   ours.send(counted(10))
-  theirs.send(counted(10))
-  await settle()
   await ours.close()
   theirs.abort(new Error('go away'))
   await settle()
-  const all = ['sending', 'sent', 'received', 'finished', 'closed']
+  const all = ['sending', 'sent', 'finished', 'closed']
   expect(seen.map(([what]) => what)).toEqual(all)
   expect(other.seen.map(([what]) => what)).toEqual(all)
+})
+
+test('two watchers both see what is received, and so does the handler', async () => {
+  const { ours, theirs, seen } = await createReceiving()
+  const other: unknown[] = []
+  tapReceiving(ours, data => other.push(data.byteLength))
+  const handler = reader(ours)
+  theirs.send(counted(10))
+  await settle()
+  expect(seen).toHaveLength(1)
+  expect(other).toEqual([10])
   expect(handler.bytes).toEqual(counted(10))
 })

@@ -6,7 +6,7 @@ import { ManualClock } from '../../src/core/index.ts'
 const MAX_OUTSTANDING = 1024
 const MAX_REMEMBERED = 4096
 
-function createWant(stream: object = {}): Want {
+function createWant(stream = 0): Want {
   const sentOn = { stream, connection: undefined }
   return { askedAtMs: 0, dueAtMs: 0, mustAnswer: true, sentOn, slot: 0, token: 0 }
 }
@@ -57,8 +57,8 @@ describe('what is waited for', () => {
 
   test('is taken by its stream', () => {
     const ledger = new WantLedger()
-    const [here, there] = [{}, {}]
-    const wants = [here, there, here].map(createWant)
+    const [here, there] = [1, 2]
+    const wants = [here, there, here].map(stream => createWant(stream))
     for (const [index, want] of wants.entries()) ledger.add(String(index), want)
     expect(ledger.takeAll(({ stream }) => stream === here)).toEqual([wants[0], wants[2]])
     expect(ledger.takeAll(() => false)).toEqual([])

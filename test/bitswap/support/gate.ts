@@ -59,7 +59,7 @@ export function createGate(options: Partial<ProtectionOptions> = {}, limits: Par
     {
       onStream: (stream, link, connection, pass) => {
         streams.push({ stream, link, pass })
-        watch.watch(stream, link, connection, pass)
+        watch.watchSending(stream, link, connection, pass)
       },
       onHeldBack,
       onLost: link => lost.push(link),
