@@ -37,7 +37,14 @@ const coreNames = [
   'tripAt'
 ]
 
-const bitswapNames = ['BitswapProtectionManager', 'bitswapProtection', 'defaultBitswapProtectionOptions']
+const bitswapNames = [
+  'BitswapProtectionManager',
+  'ProtectionMissingError',
+  'bitswapProtection',
+  'defaultBitswapProtectionOptions',
+  'protectBitswap',
+  'unprotectBitswap'
+]
 
 const subpaths: Record<string, { module: object; names: string[] }> = {
   '.': { module: index, names: [...coreNames, ...bitswapNames].sort() },

@@ -1,6 +1,7 @@
 import {
   type ComponentLogger,
   type ConnectionGater,
+  type ContentRouting,
   type Libp2pEvents,
   type Logger,
   type Metrics,
@@ -12,6 +13,8 @@ import {
 } from '@libp2p/interface'
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import { peerIdFromString } from '@libp2p/peer-id'
+import type { CID } from 'multiformats/cid'
+import { systemRandom } from '../core/clock.ts'
 import {
   type CallOptions,
   type Clock,
@@ -29,11 +32,13 @@ import {
   RejectedError,
   systemClock
 } from '../core/index.ts'
-import { durationMs, type Rules, resolveOptions, trueOrFalse } from '../core/options.ts'
+import { durationMs, numberBetween, type Rules, resolveOptions, trueOrFalse } from '../core/options.ts'
 import { protectionRules } from '../core/protection.ts'
 import { announce } from './announce.ts'
 import { Deadlines } from './deadlines.ts'
 import { DialGate } from './dial-gate.ts'
+import { BlockService, type GetBlockOptions } from './fetch/block-service.ts'
+import type { Evidence } from './fetch/evidence-log.ts'
 import { InboundObserver } from './inbound-observer.ts'
 import { MessageWatch } from './message-watch.ts'
 import { PeerJudge } from './peer-judge.ts'
@@ -54,6 +59,8 @@ export interface BitswapProtectionOptions extends Omit<ProtectionOptions, 'prese
   wantTimeoutMs: number
   /** Whether peers whose circuit is OPEN are not dialled either, for any protocol. */
   gateDials: boolean
+  /** Second requests that {@link BitswapProtectionManager.getBlock} may make: a share of the first ones, 0 to 1. */
+  hedgeShare: number
 }
 
 /** Options given by the user; see {@link defaultBitswapProtectionOptions} for the others. */
@@ -67,7 +74,8 @@ export const defaultBitswapProtectionOptions: Readonly<BitswapProtectionOptions>
   openWaitMs: 400,
   openTimeoutMs: 7_000,
   wantTimeoutMs: 2_000,
-  gateDials: false
+  gateDials: false,
+  hedgeShare: 0.1
 })
 
 const rules: Rules<BitswapProtectionOptions> = {
@@ -75,7 +83,8 @@ const rules: Rules<BitswapProtectionOptions> = {
   openWaitMs: durationMs(1),
   openTimeoutMs: durationMs(1),
   wantTimeoutMs: durationMs(1),
-  gateDials: trueOrFalse
+  gateDials: trueOrFalse,
+  hedgeShare: numberBetween(0, 1)
 }
 
 /** What the service needs of the node it is part of. */
@@ -86,6 +95,8 @@ export interface BitswapProtectionComponents {
   readonly events: TypedEventTarget<Libp2pEvents>
   readonly logger: ComponentLogger
   readonly metrics?: Metrics
+  /** Where providers of blocks are looked up. */
+  readonly contentRouting?: ContentRouting
 }
 
 /** What is known of a peer. Plain, frozen data; `key` is the peer id. */
@@ -95,6 +106,11 @@ export interface BitswapPeerStatus extends PeerStatus {
   readonly openTimeMs: number
   /** Blocks asked of it that it has not answered yet. */
   readonly pendingWants: number
+}
+
+/** Why a peer is treated as it is, and what it did wrong when blocks were fetched from it, oldest first. */
+export interface BitswapExplanation extends Explanation {
+  readonly faults: readonly Evidence[]
 }
 
 /** What happened, with the peer it happened to. */
@@ -137,6 +153,7 @@ export class BitswapProtectionManager
   readonly #inbound: InboundObserver
   readonly #dialGate: DialGate | undefined
   readonly #metrics: ProtectionMetrics
+  readonly #blocks: BlockService
   /** Peers that lacked a message when the service was stopped. */
   readonly #owedBefore = new Set<string>()
   #isStarted = false
@@ -150,7 +167,7 @@ export class BitswapProtectionManager
   ) {
     super()
     const options = resolveOptions('bitswapProtection', defaultBitswapProtectionOptions, init, rules)
-    const { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials, ...protection } = options
+    const { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials, hedgeShare, ...protection } = options
     this.#registrar = components.registrar
     this.#log = components.logger.forComponent('bitswap-protection')
     this.#clock = core.clock ?? systemClock
@@ -173,6 +190,7 @@ export class BitswapProtectionManager
     }
     const watch = new MessageWatch({
       judge: this.#judge,
+      taker: () => this.#blocks.fetcher,
       isOff: () => !this.#isWatching,
       onRefused: onHeldBack,
       log: this.#log
@@ -191,13 +209,23 @@ export class BitswapProtectionManager
         },
         onOpened: elapsedMs => this.#metrics.noteOpen(elapsedMs),
         onHeldBack,
-        onLost: link => this.#owe(link, LOST_SWEEP_MS)
+        onLost: link => this.#owe(link, LOST_SWEEP_MS),
+        onGone: (link, isItsFault) => this.#blocks.fetcher?.disconnected(link, isItsFault)
       },
       this.#log
     )
     this.#inbound = new InboundObserver(components.registrar, (stream, { remotePeer }) => {
       const link = this.#links.find(remotePeer.toString())
       if (link !== undefined && this.#isWatching) watch.watchReceiving(stream, link)
+    })
+    this.#blocks = new BlockService(components, {
+      protection: this.#protection,
+      clock: this.#clock,
+      random: core.random ?? systemRandom,
+      deadlines: this.#deadlines,
+      links: this.#links,
+      hedgeShare,
+      open: link => this.#gate.open(link)
     })
     this.#dialGate = gateDials ? new DialGate(components.connectionGater, this.#protection) : undefined
   }
@@ -214,6 +242,7 @@ export class BitswapProtectionManager
     this.#gate.start()
     this.#resumeOwing()
     this.#inbound.start()
+    this.#blocks.start()
     this.#dialGate?.start()
   }
 
@@ -222,6 +251,7 @@ export class BitswapProtectionManager
     if (!this.#isStarted) return
     this.#isStarted = false
     this.#dialGate?.stop()
+    this.#blocks.stop()
     this.#inbound.stop()
     this.#gate.stop()
     this.#judge.dismiss()
@@ -288,6 +318,16 @@ export class BitswapProtectionManager
     }
   }
 
+  /**
+   * Fetches a block from the peers that are connected, those given, and those the routing finds: asks one of the best,
+   * another if that takes long, and goes on until it has the block.
+   *
+   * @throws the signal's reason; NotStartedError
+   */
+  getBlock(cid: CID, options?: GetBlockOptions): Promise<Uint8Array> {
+    return this.#blocks.getBlock(cid, options)
+  }
+
   /** What is known of a peer; `undefined` when there is no record of it. */
   getPeerStatus(peer: PeerId): BitswapPeerStatus | undefined {
     const status = this.#protection.getPeerStatus(peer.toString())
@@ -305,8 +345,9 @@ export class BitswapProtectionManager
   }
 
   /** Why a peer is treated as it is; `undefined` when there is no record of it. */
-  explain(peer: PeerId): Explanation | undefined {
-    return this.#protection.explain(peer.toString())
+  explain(peer: PeerId): BitswapExplanation | undefined {
+    const explanation = this.#protection.explain(peer.toString())
+    return explanation && Object.freeze({ ...explanation, faults: this.#blocks.faults(peer.toString()) })
   }
 
   /** Keeps a peer from being called until {@link release}. @throws TableFullError */
@@ -343,7 +384,10 @@ export class BitswapProtectionManager
     this.#log('%s %s', type, key)
     this.#metrics.noteEvent(type)
     const link = this.#links.find(key)
-    if (link !== undefined && this.#isStarted && isWayOut(type)) this.#announce(link)
+    if (link !== undefined && this.#isStarted && isWayOut(type)) {
+      this.#announce(link)
+      this.#blocks.fetcher?.readmitted()
+    }
     if (this.listenerCount(type) === 0) return
     const peer = link?.peer ?? readPeerId(key)
     if (peer !== undefined) this.safeDispatchEvent(type, { detail: { ...event, peer } })
@@ -351,12 +395,15 @@ export class BitswapProtectionManager
 
   #onSuspect(link: PeerLink): void {
     this.#log('%p is suspected not to respond', link.peer)
-    if (this.#isStarted) this.#gate.probe(link)
+    if (!this.#isStarted) return
+    this.#gate.probe(link)
+    this.#blocks.fetcher?.suspected(link)
   }
 
   #onCleared(link: PeerLink): void {
     this.#log('%p responds', link.peer)
     if (link.isOwed && this.#isStarted) this.#announce(link)
+    this.#blocks.fetcher?.readmitted()
   }
 
   /** Notes that the peer lacks a message, and has it announced when that may help. */

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export {
+  type BitswapExplanation,
   type BitswapPeerStatus,
   type BitswapProtectionComponents,
   type BitswapProtectionEvent,
@@ -14,3 +15,8 @@ export {
   bitswapProtection,
   defaultBitswapProtectionOptions
 } from './bitswap-protection.ts'
+export type { GetBlockOptions } from './fetch/block-service.ts'
+export type { Evidence } from './fetch/evidence-log.ts'
+export type { Fault } from './fetch/fault.ts'
+export type { Provider, ProviderRouting } from './fetch/provider-search.ts'
+export { ProtectionMissingError, protectBitswap, unprotectBitswap } from './protect-bitswap.ts'

@@ -9,9 +9,23 @@ import type { SentOn } from './want-ledger.ts'
 
 type Bytes = Parameters<SendWatcher['sending']>[0]
 
+/** Somebody who fetches blocks himself, and gets what comes before anybody else is credited with it. */
+interface BlockTaker {
+  /** Whether what the peer sends may be for him. */
+  expects(link: PeerLink): boolean
+  /** The peer sent so many bytes. */
+  heard(link: PeerLink, bytes: number): void
+  /** Returns whether it was for him. */
+  toldPresence(link: PeerLink, cid: Uint8Array, has: boolean): boolean
+  /** Returns whether it was for him. */
+  sentBlock(link: PeerLink, prefix: Uint8Array, data: Uint8Array): Promise<boolean>
+}
+
 /** What watching a stream takes besides the stream. */
 interface WatchContext {
   readonly judge: PeerJudge
+  /** If there is one at the moment. */
+  readonly taker: () => BlockTaker | undefined
   /** Whether nothing is to be noted any more. */
   readonly isOff: () => boolean
   /** Told of wants that were not sent, since the stream was let through for answers only. */
@@ -35,11 +49,12 @@ export class MessageWatch {
 
   /** Watches a stream that a peer opened. */
   watchReceiving(stream: Stream, link: PeerLink): void {
-    const { judge, log } = this.#context
-    const reader = new MessageReader(new IncomingMessages(judge, link, log))
+    const { judge, taker } = this.#context
+    const reader = new MessageReader(new IncomingMessages(this.#context, link))
     tapReceiving(stream, data =>
       quietly(this.#context, () => {
         judge.heard(link)
+        taker()?.heard(link, data.byteLength)
         reader.push(data)
       })
     )
@@ -153,14 +168,12 @@ class OutgoingMessages implements MessageVisitor {
 
 /** What a peer sends: answers to wants, and wants of its own. */
 class IncomingMessages implements MessageVisitor {
-  readonly #judge: PeerJudge
+  readonly #context: WatchContext
   readonly #link: PeerLink
-  readonly #log: Logger
 
-  constructor(judge: PeerJudge, link: PeerLink, log: Logger) {
-    this.#judge = judge
+  constructor(context: WatchContext, link: PeerLink) {
+    this.#context = context
     this.#link = link
-    this.#log = log
   }
 
   want(_cid: Uint8Array, { cancel }: WantlistEntry): void {
@@ -168,20 +181,26 @@ class IncomingMessages implements MessageVisitor {
   }
 
   block(prefix: Uint8Array, _size: number, data: Uint8Array | undefined): void {
-    if (data === undefined) this.#judge.sentBlock(this.#link)
-    else
-      this.#judge
-        .sentDistrustedBlock(this.#link, prefix, data)
-        .catch(error => this.#log.error('hashing failed - %e', error))
+    const { judge, log } = this.#context
+    if (data === undefined) judge.sentBlock(this.#link)
+    else this.#lookAtBlock(prefix, data).catch(error => log.error('hashing failed - %e', error))
   }
 
-  presence(cid: Uint8Array): void {
-    this.#judge.toldPresence(this.#link, cid)
+  presence(cid: Uint8Array, has: boolean): void {
+    const { judge, taker } = this.#context
+    if (taker()?.toldPresence(this.#link, cid, has) !== true) judge.toldPresence(this.#link, cid)
   }
 
   needsData(): boolean {
-    return this.#judge.isDistrusted(this.#link)
+    const { judge, taker } = this.#context
+    return judge.isDistrusted(this.#link) || taker()?.expects(this.#link) === true
   }
 
   message(): void {}
+
+  async #lookAtBlock(prefix: Uint8Array, data: Uint8Array): Promise<void> {
+    const { judge, taker } = this.#context
+    const isTaken = await taker()?.sentBlock(this.#link, prefix, data)
+    if (isTaken !== true) await judge.sentDistrustedBlock(this.#link, prefix, data)
+  }
 }

@@ -21,6 +21,8 @@ export interface PeerLink {
   /** When it last sent anything over Bitswap, and when it last answered a want, in ms awake. */
   lastHeardMs: number
   lastAnsweredMs: number
+  /** Whether it said that it speaks Bitswap. */
+  speaksBitswap: boolean
   /** The version of Bitswap it was last found to speak. */
   protocol: string | undefined
   /** Streams that are being opened. */
@@ -89,6 +91,7 @@ function newLink(peer: PeerId, key: string): PeerLink {
     wants: new WantLedger(),
     lastHeardMs: -Infinity,
     lastAnsweredMs: -Infinity,
+    speaksBitswap: false,
     protocol: undefined,
     opening: 0,
     detached: 0,

@@ -1,5 +1,6 @@
 import {
   type Connection,
+  ConnectionClosedError,
   type DialTarget,
   type IdentifyResult,
   isPeerId,
@@ -15,12 +16,13 @@ import type { ConnectionManager, OpenConnectionOptions } from '@libp2p/interface
 import { peerIdFromString } from '@libp2p/peer-id'
 import { rejectionError } from '../core/errors.ts'
 import { type Clock, type Protection, RejectedError } from '../core/index.ts'
+import { isPeersFault } from './blame.ts'
 import { type Deadlines, NO_LIMIT_MS } from './deadlines.ts'
 import { Override } from './override.ts'
 import { isReply, Pass } from './pass.ts'
 import type { PeerJudge } from './peer-judge.ts'
 import { type PeerLink, type PeerLinks, untriedConnection } from './peer-link.ts'
-import { BITSWAP, isBitswap, PING } from './protocols.ts'
+import { BITSWAP, BITSWAP_PROTOCOLS, isBitswap, PING } from './protocols.ts'
 import { discard, type NewStream, type OpenLimits, StreamOpener } from './stream-opener.ts'
 
 type OpenStream = ConnectionManager['openStream']
@@ -46,6 +48,8 @@ export interface GateComponents {
 export interface GateHandlers {
   /** A stream is open: whoever wants to see what goes over it must look from now on. */
   onStream(stream: Stream, link: PeerLink, connection: Connection | undefined, pass: Pass): void
+  /** The last connection to a peer is gone, because the peer closed it or it broke if `isItsFault`. */
+  onGone(link: PeerLink, isItsFault: boolean): void
   /** Something meant for the peer was held back. */
   onHeldBack(link: PeerLink, rejection: RejectedError): void
   /** A message that was taken from its sender did not reach the peer. */
@@ -158,6 +162,8 @@ export class StreamGate {
     const onClose = ({ error }: StreamCloseEvent): void => {
       this.#release(connection)
       this.#judge.lost(link, connection, error, wasClosedHere)
+      const isItsFault = !wasClosedHere && (error === undefined || isPeersFault(error))
+      if (link.connections.size === 0) this.#handlers.onGone(link, isItsFault)
       this.#links.release(link)
     }
     connection.addEventListener('close', onClose)
@@ -286,6 +292,18 @@ export class StreamGate {
   #localRejection({ key }: PeerLink, reason: 'IN_FLIGHT_FULL' | 'SUSPECT'): RejectedError {
     const state = this.#protection.getPeerStatus(key)?.circuitState ?? 'CLOSED'
     return rejectionError({ key, reason, state, retryAfterMs: 0 })
+  }
+
+  /** Opens a stream for what has been admitted already; it goes on until it is open or out of time. */
+  async open(link: PeerLink): Promise<Stream> {
+    // The newest: as libp2p does.
+    const connection = [...link.connections].at(-1)
+    const guarded = connection && this.#connections.get(connection)
+    if (guarded === undefined) throw new ConnectionClosedError(`Not connected to ${link.key}`)
+    const { newStream } = guarded
+    const options = { runOnLimitedConnection: true }
+    const protocols = [...BITSWAP_PROTOCOLS]
+    return this.#opener.openDetached({ link, connection, newStream, protocols, options, pass: Pass.ride() })
   }
 
   /** Finds out whether a suspect responds, if that is not under way: opens a stream, dialling it first if need be. */

@@ -16,7 +16,7 @@ import {
 } from '../../src/core/index.ts'
 import { TIMEOUT_MS } from '../support/deterministic-protection.ts'
 import { createGate, OPEN_TIMEOUT_MS, OPEN_WAIT_MS, WANT_TIMEOUT_MS } from './support/gate.ts'
-import { blockOf, blocks, cidOf, dontHave, have, wants } from './support/messages.ts'
+import { blockOf, blocks, cidOf, have, wants } from './support/messages.ts'
 import { FakeConnection } from './support/node.ts'
 import { peerOf } from './support/peers.ts'
 import { reader, settle } from './support/streams.ts'

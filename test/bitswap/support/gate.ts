@@ -47,7 +47,13 @@ export function createGate(options: Partial<ProtectionOptions> = {}, limits: Par
     heldBack.push(rejection)
   }
   const isOff = (): boolean => protection.mode === 'off'
-  const watch = new MessageWatch({ judge, isOff, onRefused: onHeldBack, log: node.log })
+  const watch = new MessageWatch({
+    judge,
+    taker: () => undefined,
+    isOff,
+    onRefused: onHeldBack,
+    log: node.log
+  })
   const gate = new StreamGate(
     node,
     protection,
@@ -63,6 +69,7 @@ export function createGate(options: Partial<ProtectionOptions> = {}, limits: Par
       },
       onHeldBack,
       onLost: link => lost.push(link),
+      onGone: () => {},
       onOpened: elapsedMs => openedAfter.push(elapsedMs)
     },
     node.log

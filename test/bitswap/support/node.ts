@@ -257,11 +257,18 @@ export class FakeRegistrar implements Registrar {
     return this.topologies.get(protocol) ?? []
   }
 
-  getProtocols = unused
-  register = unused
+  getProtocols(): string[] {
+    return [...this.handlers.keys()]
+  }
+
+  async register(protocol: string, topology: Topology): Promise<string> {
+    this.topologies.set(protocol, [...this.getTopologies(protocol), topology])
+    return protocol
+  }
+
   unhandle = unused
   use = unused
   unuse = unused
   getMiddleware = unused
-  unregister = unused
+  unregister(): void {}
 }

@@ -16,7 +16,8 @@ import {
   type BitswapProtectionEvents,
   type BitswapProtectionInit,
   type BitswapProtectionManager,
-  bitswapProtection
+  bitswapProtection,
+  protectBitswap
 } from '../../../src/bitswap/index.ts'
 import type { Block } from '../../../src/cli/swarm/blocks.ts'
 import type { CoreComponents, RejectionReason } from '../../../src/core/index.ts'
@@ -44,6 +45,8 @@ export interface ClientPlan {
   >
   /** Time and chance of the protection. */
   readonly core?: CoreComponents
+  /** Whether blocks are fetched by `protectBitswap`. */
+  readonly isDropIn?: boolean
 }
 
 type Services = { identify: Identify; ping: Ping; protection: BitswapProtectionManager }
@@ -85,6 +88,7 @@ export class Client implements AsyncDisposable {
         }
       })
     )
+    if (plan.isDropIn === true) protectBitswap(helia)
     await helia.start()
     const client = new Client(helia as unknown as HeliaWithLibp2p<Services>)
     await client.#listen()

@@ -1,0 +1,280 @@
+import type { CID } from 'multiformats/cid'
+import type { Deadline, Deadlines } from '../deadlines.ts'
+import type { Ask, AskKind } from './ask.ts'
+import type { Supplier } from './supplier.ts'
+
+/** A peer that has less than this share of what it is asked for is not asked alone. */
+const LIKELY_SHARE = 0.5
+
+/** A peer that was asked has at least this long once another has said that it has the block, in ms. */
+const MIN_GRACE_MS = 50
+
+/** Peers asked at once whether they have a block. */
+const MAX_ASKED_AROUND = 32
+
+/** How much less likely a peer is to have a block if others said they have it. */
+const UNPROMISED_SHARE = 0.1
+
+/** Peers up to this many times slower than the best are as good: load is spread over them. */
+const AS_GOOD = 2
+
+/** Without a block for this long, in ms, other providers are looked for. */
+const SEARCH_AFTER_MS = 1_000
+
+/**
+ * When nobody is left to ask: after this long, in ms, at first and later, those who have said nothing are asked once
+ * more. What they were asked before has been taken back by then, or they would not heed it.
+ */
+const MIN_RETRY_MS = 1_000
+const MAX_RETRY_MS = 4_000
+
+/** What becomes of a fetch as it goes on. */
+export interface FetchWatcher {
+  readonly signal: AbortSignal | undefined
+  /** A peer is asked for the block. */
+  onAsk(supplier: Supplier): void
+  /** A peer delivered it. */
+  onBlock(supplier: Supplier): void
+}
+
+/** What a fetch needs of whoever runs it. */
+export interface FetchContext {
+  readonly deadlines: Deadlines
+  readonly random: () => number
+  suppliers(): Iterable<Supplier>
+  /** Whether a peer may be asked now. */
+  mayAsk(supplier: Supplier): boolean
+  /** Whether nothing is held against it. */
+  isSteady(supplier: Supplier): boolean
+  /** Asks a peer; `undefined` if it may not be asked after all. */
+  ask(supplier: Supplier, fetch: BlockFetch, kind: AskKind): Ask | undefined
+  /** Takes back what was asked of a peer for this fetch. */
+  withdraw(supplier: Supplier, fetch: BlockFetch): void
+  hedgeAfterMs(): number
+  /** Notes that a peer takes longer than most. */
+  isTakingLong(ask: Ask): void
+  /** Whether a second request may be made now. */
+  takeHedge(): boolean
+  /** Looks for more providers, if that is not under way. */
+  search(fetch: BlockFetch): void
+  /** Nobody wants it any more, or it is there. */
+  onOver(fetch: BlockFetch): void
+}
+
+interface Waiter {
+  readonly watcher: FetchWatcher
+  readonly resolve: (block: Uint8Array) => void
+  readonly reject: (reason: unknown) => void
+  readonly onAbort: () => void
+}
+
+/**
+ * A block that is being fetched, for however many callers: who is asked for it, and who next. It goes on until it has
+ * the block or nobody waits for it any more.
+ */
+export class BlockFetch {
+  readonly cid: CID
+  readonly multihash: string
+  readonly #context: FetchContext
+  readonly #waiters = new Set<Waiter>()
+  /** Who was asked for the block on the connection that stands. */
+  readonly #asked = new Set<Supplier>()
+  /** Those of whom it is not known what becomes of it. */
+  readonly #live = new Map<Supplier, Ask>()
+  readonly #wantsWord = new Set<Supplier>()
+  #isOver = false
+  #hedge: Deadline | undefined
+  #search: Deadline | undefined
+  #retry: Deadline | undefined
+  #retryMs = MIN_RETRY_MS
+
+  constructor(cid: CID, multihash: string, context: FetchContext) {
+    this.cid = cid
+    this.multihash = multihash
+    this.#context = context
+    this.#search = context.deadlines.add(SEARCH_AFTER_MS, () => context.search(this))
+  }
+
+  /** Waits for the block. @throws the signal's reason */
+  join(watcher: FetchWatcher): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => this.#leave(waiter)
+      const waiter: Waiter = { watcher, resolve, reject, onAbort }
+      watcher.signal?.addEventListener('abort', onAbort)
+      this.#waiters.add(waiter)
+    })
+  }
+
+  /** Asks the next peer, if that is of use now. */
+  advance(): void {
+    if (this.#isOver || this.#live.size > 0) return
+    if (this.#askNext(() => true) === undefined) this.#starve()
+  }
+
+  /** An ask is over, and brought no block; or its peer is not waited for any longer. */
+  ended(ask: Ask): void {
+    const { supplier } = ask
+    if (this.#live.get(supplier) === ask) this.#live.delete(supplier)
+    this.#wantsWord.delete(supplier)
+    this.advance()
+  }
+
+  /** A peer said that it has the block. Who was asked for it and has said nothing so far is not waited for long. */
+  promised(supplier: Supplier): void {
+    this.#wantsWord.delete(supplier)
+    if (this.#isOver) return
+    const isPromised = [...this.#live.keys()].some(asked => asked.hasPromised(this.multihash))
+    if (this.#live.size > 0 && !isPromised) this.#planHedge(MIN_GRACE_MS, true)
+    this.advance()
+  }
+
+  /** A peer lacks the block: so may others. */
+  lacked(ask: Ask): void {
+    if (!this.#isOver) this.#askAround()
+    this.ended(ask)
+  }
+
+  /** A peer is gone, with all that was asked of it. */
+  forget(supplier: Supplier): void {
+    this.#asked.delete(supplier)
+    this.#live.delete(supplier)
+    this.#wantsWord.delete(supplier)
+  }
+
+  deliver(block: Uint8Array, supplier: Supplier): void {
+    const waiters = [...this.#waiters]
+    this.forget(supplier)
+    this.#end()
+    for (const waiter of waiters) {
+      this.#dismiss(waiter)
+      waiter.watcher.onBlock(supplier)
+      waiter.resolve(block)
+    }
+  }
+
+  /** Ends it for all who wait. */
+  fail(reason: unknown): void {
+    const waiters = [...this.#waiters]
+    this.#end()
+    for (const waiter of waiters) {
+      this.#dismiss(waiter)
+      waiter.reject(reason)
+    }
+  }
+
+  #leave(waiter: Waiter): void {
+    this.#dismiss(waiter)
+    waiter.reject(waiter.watcher.signal!.reason)
+    if (this.#waiters.size === 0) this.#end()
+  }
+
+  #dismiss(waiter: Waiter): void {
+    this.#waiters.delete(waiter)
+    waiter.watcher.signal?.removeEventListener('abort', waiter.onAbort)
+  }
+
+  #end(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    for (const deadline of [this.#hedge, this.#search, this.#retry]) deadline?.cancel()
+    for (const supplier of new Set([...this.#asked, ...this.#wantsWord]))
+      this.#context.withdraw(supplier, this)
+    this.#context.onOver(this)
+  }
+
+  #askNext(isMeant: (supplier: Supplier) => boolean): Supplier | undefined {
+    for (;;) {
+      const supplier = this.#choose(isMeant)
+      if (supplier === undefined || this.#ask(supplier)) return supplier
+      // Not admitted after all: as if it had been asked.
+      this.#asked.add(supplier)
+    }
+  }
+
+  /** Returns whether the peer was asked. */
+  #ask(supplier: Supplier): boolean {
+    const ask = this.#context.ask(supplier, this, 'BLOCK')
+    if (ask === undefined) return false
+    this.#wantsWord.delete(supplier)
+    this.#asked.add(supplier)
+    this.#live.set(supplier, ask)
+    for (const { watcher } of this.#waiters) watcher.onAsk(supplier)
+    this.#planHedge(this.#context.hedgeAfterMs(), false)
+    // A probe costs nobody time: somebody else is asked as well.
+    if (!this.#context.isSteady(supplier)) this.#askNext(other => this.#context.isSteady(other))
+    const { isKnown, hitShare } = supplier.pace
+    if (!supplier.hasPromised(this.multihash) && (!isKnown || hitShare < LIKELY_SHARE)) this.#askAround()
+    return true
+  }
+
+  /** Asks others whether they have the block. */
+  #askAround(): void {
+    const others = this.#ranked(() => true).slice(0, MAX_ASKED_AROUND - this.#wantsWord.size)
+    for (const { supplier } of others) {
+      if (supplier.hasPromised(this.multihash)) continue
+      if (this.#context.ask(supplier, this, 'HAVE') !== undefined) this.#wantsWord.add(supplier)
+    }
+  }
+
+  /** Has another peer asked if there is no block by then. @param isFree - whether that is no matter of the budget */
+  #planHedge(afterMs: number, isFree: boolean): void {
+    this.#hedge?.cancel()
+    this.#hedge = this.#context.deadlines.add(afterMs, () => {
+      if (this.#live.size === 0) return
+      for (const ask of this.#live.values()) this.#context.isTakingLong(ask)
+      const isAsked = (isFree || this.#context.takeHedge()) && this.#askNext(() => true) !== undefined
+      if (!isAsked) this.#planHedge(this.#context.hedgeAfterMs(), false)
+    })
+  }
+
+  /** One of the best peers: of two taken by chance the one that is expected to deliver sooner. */
+  #choose(isMeant: (supplier: Supplier) => boolean): Supplier | undefined {
+    const ranked = this.#ranked(isMeant)
+    const best = ranked[0]
+    if (best === undefined) return undefined
+    const asGood = ranked.filter(({ costMs }) => costMs <= AS_GOOD * best.costMs)
+    const pick = (): number => Math.floor(this.#context.random() * asGood.length)
+    return asGood[Math.min(pick(), pick())]!.supplier
+  }
+
+  /** Who can be asked, by the time that is expected to pass until the block is there. */
+  #ranked(isMeant: (supplier: Supplier) => boolean): Array<{ supplier: Supplier; costMs: number }> {
+    const now = this.#context.deadlines.awakeMs
+    const eligible = [...this.#context.suppliers()].filter(
+      supplier => this.#isEligible(supplier) && !this.#wantsWord.has(supplier) && isMeant(supplier)
+    )
+    const known = eligible.filter(({ pace }) => pace.isKnown)
+    // Of who is not known yet the best is expected.
+    const unknownMs = Math.max(1, Math.min(...known.map(({ pace }) => pace.expectedMs(now, 0)), 1_000))
+    const isPromised = eligible.some(supplier => supplier.hasPromised(this.multihash))
+    const costOf = (supplier: Supplier): number => {
+      const { pace, waiting } = supplier
+      const share = supplier.hasPromised(this.multihash) ? 1 : isPromised ? UNPROMISED_SHARE : pace.hitShare
+      return (Math.max(1, pace.expectedMs(now, unknownMs)) * (1 + waiting)) / share
+    }
+    return eligible
+      .map(supplier => ({ supplier, costMs: costOf(supplier) }))
+      .sort((one, other) => one.costMs - other.costMs)
+  }
+
+  #isEligible(supplier: Supplier): boolean {
+    return (
+      !this.#asked.has(supplier) &&
+      !supplier.lacks(this.multihash) &&
+      !supplier.isFull &&
+      this.#context.mayAsk(supplier)
+    )
+  }
+
+  /** Nobody is left to ask. */
+  #starve(): void {
+    this.#context.search(this)
+    if (this.#retry !== undefined) return
+    this.#retry = this.#context.deadlines.add(this.#retryMs, () => {
+      this.#retry = undefined
+      this.#retryMs = Math.min(MAX_RETRY_MS, 2 * this.#retryMs)
+      this.#asked.clear()
+      this.advance()
+    })
+  }
+}

@@ -1,0 +1,410 @@
+import type { Logger, PeerId, Stream } from '@libp2p/interface'
+import type { CID } from 'multiformats/cid'
+import { type Clock, FAILURE, IGNORED, type Protection, SUCCESS } from '../../core/index.ts'
+import { isPeersFault, isTimeout } from '../blame.ts'
+import { type Deadlines, NO_LIMIT_MS } from '../deadlines.ts'
+import { readMultihash } from '../multihash.ts'
+import type { PeerLink } from '../peer-link.ts'
+import { Ask, type AskKind } from './ask.ts'
+import { BlockFetch, type FetchContext, type FetchWatcher } from './block-fetch.ts'
+import { type HasherLoader, hashBlock, type Prefix, readPrefix } from './block-hash.ts'
+import { type Fault, faultWeights } from './fault.ts'
+import { FaultGate } from './fault-gate.ts'
+import { HedgeBudget } from './hedge-budget.ts'
+import { HedgeDelay } from './hedge-delay.ts'
+import { Outbox } from './outbox.ts'
+import { Supplier } from './supplier.ts'
+
+/** A peer has this long to answer, in ms: before it delivered anything, and later at least and at most (boxo: 7 s). */
+const UNKNOWN_LIMIT_MS = 2_000
+const MIN_LIMIT_MS = 250
+const MAX_LIMIT_MS = 7_000
+
+/** Nobody is given longer than this, in ms, however much deadlines are stretched: Bitcoin Core's maximum. */
+const MAX_STRETCHED_MS = 64_000
+
+/** A peer that sends less than this while it is waited for, in bytes per second, does not get on. */
+const MIN_BYTES_PER_S = 1_024
+
+/** A peer counts as active for this long after it was asked, in ms. */
+const ACTIVE_MS = 30_000
+
+/** What the fetcher needs of the node. */
+export interface FetcherHost {
+  /** Opens a stream to a peer for our own wants. */
+  open(link: PeerLink): Promise<Stream>
+  /** Looks for providers of a block and connects to them; whoever is found becomes a supplier. */
+  findProviders(fetch: BlockFetch, signal: AbortSignal): Promise<void>
+  /** A peer did something wrong. */
+  onFault(link: PeerLink, fault: Fault, cid: CID | undefined): void
+}
+
+/** Options of one fetch. */
+export interface FetchOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly onAsk?: ((peer: PeerId) => void) | undefined
+  readonly onBlock?: ((peer: PeerId) => void) | undefined
+}
+
+/** Fetches blocks from the peers that are connected: asks one, another if that takes long, and blames who is to blame. */
+export class BlockFetcher implements FetchContext {
+  readonly deadlines: Deadlines
+  readonly random: () => number
+  readonly #protection: Protection
+  readonly #clock: Clock
+  readonly #host: FetcherHost
+  readonly #loadHasher: HasherLoader
+  readonly #log: Logger
+  readonly #suppliers = new Map<string, Supplier>()
+  readonly #fetches = new Map<string, BlockFetch>()
+  readonly #searches = new Map<BlockFetch, AbortController>()
+  readonly #budget: HedgeBudget
+  readonly #hedgeDelay: HedgeDelay
+  readonly #gate = new FaultGate<Supplier>({
+    lastDeliveredMs: ({ lastDeliveredMs }) => lastDeliveredMs,
+    activePeers: () => this.#activePeers()
+  })
+
+  constructor(
+    protection: Protection,
+    clock: Clock,
+    deadlines: Deadlines,
+    host: FetcherHost,
+    random: () => number,
+    hedgeShare: number,
+    loadHasher: HasherLoader,
+    log: Logger
+  ) {
+    this.#protection = protection
+    this.#clock = clock
+    this.deadlines = deadlines
+    this.#host = host
+    this.random = random
+    this.#budget = new HedgeBudget(hedgeShare)
+    this.#hedgeDelay = new HedgeDelay(clock.now())
+    this.#loadHasher = loadHasher
+    this.#log = log
+  }
+
+  /**
+   * @param prepare - given the fetch, new or under way; returns whether there are more providers to be connected to
+   * @throws the signal's reason
+   */
+  async getBlock(
+    cid: CID,
+    { signal, onAsk, onBlock }: FetchOptions = {},
+    prepare: (fetch: BlockFetch) => boolean = () => false
+  ): Promise<Uint8Array> {
+    signal?.throwIfAborted()
+    const multihash = readMultihash(cid.bytes)!
+    let fetch = this.#fetches.get(multihash)
+    if (fetch === undefined) {
+      fetch = new BlockFetch(cid, multihash, this)
+      this.#fetches.set(multihash, fetch)
+    }
+    const watcher: FetchWatcher = {
+      signal,
+      onAsk: ({ link }) => onAsk?.(link.peer),
+      onBlock: ({ link }) => onBlock?.(link.peer)
+    }
+    const block = fetch.join(watcher)
+    if (prepare(fetch)) this.search(fetch)
+    fetch.advance()
+    return block
+  }
+
+  /** A peer that speaks Bitswap is connected. */
+  connected(link: PeerLink): void {
+    if (this.#suppliers.has(link.key)) return
+    const outbox = new Outbox(this.deadlines, {
+      open: () => this.#host.open(link),
+      onBroken: error => this.#broken(supplier, error)
+    })
+    const supplier: Supplier = new Supplier(link, outbox)
+    this.#suppliers.set(link.key, supplier)
+    this.#advanceAll()
+  }
+
+  /** Its last connection is gone. @param isItsFault - whether it broke, or the peer closed it */
+  disconnected(link: PeerLink, isItsFault: boolean): void {
+    const supplier = this.#suppliers.get(link.key)
+    if (supplier === undefined) return
+    this.#suppliers.delete(link.key)
+    supplier.outbox.close()
+    this.#failAll(supplier, isItsFault ? 'PREMATURE_CLOSE' : undefined)
+    for (const fetch of this.#fetches.values()) fetch.forget(supplier)
+    this.#advanceAll()
+  }
+
+  /** It may be that it does not respond: others are asked what it was asked. */
+  suspected(link: PeerLink): void {
+    for (const ask of [...(this.#suppliers.get(link.key)?.asks.values() ?? [])]) {
+      ask.isOverdue = true
+      this.#fetches.get(ask.multihash)?.ended(ask)
+    }
+  }
+
+  /** A peer that could not be asked may be asked again. */
+  readmitted(): void {
+    this.#advanceAll()
+  }
+
+  /** Whether what the peer sends may be for us. */
+  expects(link: PeerLink): boolean {
+    return this.#fetches.size > 0 && this.#suppliers.has(link.key)
+  }
+
+  /** The peer sent so many bytes. */
+  heard(link: PeerLink, bytes: number): void {
+    const supplier = this.#suppliers.get(link.key)
+    if (supplier !== undefined) supplier.receivedBytes += bytes
+  }
+
+  /** The peer said whether it has a block. Returns whether it was asked that by us. */
+  toldPresence(link: PeerLink, cid: Uint8Array, has: boolean): boolean {
+    const supplier = this.#suppliers.get(link.key)
+    const multihash = supplier && readMultihash(cid)
+    const ask = multihash && supplier.asks.get(multihash)
+    if (!ask) return false
+    supplier.told(multihash, has)
+    const fetch = this.#fetches.get(multihash)
+    this.#hedgeDelay.hint(this.deadlines.awakeMs - ask.askedAtMs)
+    // It still has to send it.
+    if (ask.kind === 'BLOCK' && has) return true
+    this.#end(ask, SUCCESS)
+    if (has) fetch?.promised(supplier)
+    else fetch?.lacked(ask)
+    return true
+  }
+
+  /** The peer sent a block. Returns whether it was for us, or nobody asked for it. */
+  async sentBlock(link: PeerLink, prefixBytes: Uint8Array, data: Uint8Array): Promise<boolean> {
+    const prefix = readPrefix(prefixBytes)
+    const multihash = prefix && (await hashBlock(prefix, data, this.#loadHasher))
+    const supplier = this.#suppliers.get(link.key)
+    if (prefix === undefined || multihash === undefined || supplier === undefined) return false
+    const ask = supplier.asks.get(multihash)
+    const fetch = this.#fetches.get(multihash)
+    if (ask === undefined && fetch === undefined) return this.#unasked(supplier, prefix, multihash)
+    if (ask !== undefined) this.#delivered(ask)
+    fetch?.deliver(data, supplier)
+    return true
+  }
+
+  /** Ends all fetches. */
+  stop(reason: unknown): void {
+    for (const fetch of [...this.#fetches.values()]) fetch.fail(reason)
+    this.#gate.clear()
+    for (const supplier of this.#suppliers.values()) supplier.outbox.close()
+    this.#suppliers.clear()
+  }
+
+  // What a fetch needs.
+
+  suppliers(): Iterable<Supplier> {
+    return this.#suppliers.values()
+  }
+
+  mayAsk({ key }: Supplier): boolean {
+    return this.#protection.canAdmit(key)
+  }
+
+  isSteady({ key }: Supplier): boolean {
+    return this.#protection.isSteady(key)
+  }
+
+  ask(supplier: Supplier, fetch: BlockFetch, kind: AskKind): Ask | undefined {
+    const now = this.#clock.now()
+    const slot = this.#protection.slot(supplier.key, now)
+    const token = this.#protection.table.admit(slot, now, NO_LIMIT_MS)
+    if (token < 0) return undefined
+    const { cid, multihash } = fetch
+    const earlier = supplier.asks.get(multihash)
+    if (earlier !== undefined) this.#end(earlier, IGNORED)
+    const ask = new Ask(supplier, cid, multihash, kind, this.deadlines.awakeMs, slot, token)
+    supplier.asks.set(multihash, ask)
+    supplier.lastAskedMs = ask.askedAtMs
+    ask.deadline = this.deadlines.add(this.#limitMs(supplier), () => this.#deadline(ask))
+    // What is asked a second time is ignored, unless the first was taken back.
+    if (!supplier.link.wants.remember(multihash)) supplier.outbox.push({ cid, type: 'CANCEL' })
+    supplier.outbox.push({ cid, type: kind })
+    if (kind === 'BLOCK') this.#budget.earn()
+    return ask
+  }
+
+  withdraw(supplier: Supplier, { cid, multihash }: BlockFetch): void {
+    supplier.outbox.push({ cid, type: 'CANCEL' })
+    const ask = supplier.asks.get(multihash)
+    if (ask === undefined) return
+    if (ask.kind === 'BLOCK') this.isTakingLong(ask)
+    this.#end(ask, IGNORED)
+  }
+
+  isTakingLong({ supplier, askedAtMs }: Ask): void {
+    const now = this.deadlines.awakeMs
+    supplier.pace.tookLongerThan(now - askedAtMs, now)
+  }
+
+  hedgeAfterMs(): number {
+    return this.#hedgeDelay.after(this.#clock.now())
+  }
+
+  takeHedge(): boolean {
+    return this.#budget.take()
+  }
+
+  search(fetch: BlockFetch): void {
+    if (this.#searches.has(fetch)) return
+    const controller = new AbortController()
+    this.#searches.set(fetch, controller)
+    this.#host
+      .findProviders(fetch, controller.signal)
+      .catch(error => this.#log.trace('no providers found for %c - %e', fetch.cid, error))
+      .finally(() => this.#searches.delete(fetch))
+  }
+
+  onOver(fetch: BlockFetch): void {
+    this.#fetches.delete(fetch.multihash)
+    this.#searches.get(fetch)?.abort()
+    // Somebody may have room now.
+    this.#advanceAll()
+  }
+
+  #advanceAll(): void {
+    for (const fetch of [...this.#fetches.values()]) fetch.advance()
+  }
+
+  #activePeers(): number {
+    const since = this.deadlines.awakeMs - ACTIVE_MS
+    return [...this.#suppliers.values()].filter(({ lastAskedMs }) => lastAskedMs > since).length
+  }
+
+  /** How long a peer has, in ms, to answer or to get on. */
+  #limitMs({ pace }: Supplier): number {
+    return pace.isKnown ? Math.min(Math.max(pace.usualMs, MIN_LIMIT_MS), MAX_LIMIT_MS) : UNKNOWN_LIMIT_MS
+  }
+
+  /** A peer did not answer in time, or gets on too slowly: another is asked. */
+  #deadline(ask: Ask): void {
+    const { supplier, multihash } = ask
+    const limitMs = this.#limitMs(supplier)
+    const progressBytes = supplier.receivedBytes - ask.seenBytes
+    if (progressBytes >= (MIN_BYTES_PER_S * limitMs) / 1000) {
+      ask.seenBytes = supplier.receivedBytes
+      ask.deadline = this.deadlines.add(limitMs, () => this.#deadline(ask))
+      return
+    }
+    ask.isOverdue = true
+    supplier.failed()
+    // It is listened to on, and blamed later the more this node itself is in doubt.
+    const graceMs = Math.min(limitMs * this.#gate.stretch, MAX_STRETCHED_MS) - limitMs
+    if (graceMs > 0) ask.deadline = this.deadlines.add(graceMs, () => this.#blameSilence(ask))
+    else this.#blameSilence(ask)
+    this.#fetches.get(multihash)?.ended(ask)
+  }
+
+  #blameSilence(ask: Ask): void {
+    const { supplier, kind, multihash, seenBytes } = ask
+    const isPromised = kind === 'BLOCK' && supplier.hasPromised(multihash)
+    const silence = supplier.receivedBytes > seenBytes ? 'DRIP' : 'TIMEOUT'
+    this.#blame(ask, isPromised ? 'HAVE_WITHOUT_BLOCK' : silence)
+  }
+
+  /** Counts a fault as soon as it is sure that it is the peer's. It is listened to on. */
+  #blame(ask: Ask, fault: Fault): void {
+    const { supplier, cid } = ask
+    this.#gate.hold({
+      peer: supplier,
+      atMs: this.deadlines.awakeMs,
+      settle: isConfirmed => {
+        if (!isConfirmed) this.#settle(ask, IGNORED)
+        else if (this.#settle(ask, FAILURE)) this.#weigh(supplier.link, fault, cid)
+      }
+    })
+  }
+
+  /** Counts a fault that stands for several failures; the first has been counted. */
+  #weigh(link: PeerLink, fault: Fault, cid: CID | undefined): void {
+    const { table } = this.#protection
+    for (let count = 1; count < faultWeights[fault]; count++) {
+      const now = this.#clock.now()
+      const slot = this.#protection.slot(link.key, now)
+      table.settle(slot, table.follow(slot, now, NO_LIMIT_MS), FAILURE, now)
+    }
+    this.#host.onFault(link, fault, cid)
+  }
+
+  #delivered(ask: Ask): void {
+    const { supplier, multihash, askedAtMs } = ask
+    const now = this.deadlines.awakeMs
+    const elapsedMs = now - askedAtMs
+    this.#end(ask, SUCCESS)
+    supplier.delivered(multihash, elapsedMs, now)
+    this.#hedgeDelay.record(elapsedMs, this.#clock.now())
+    this.#gate.delivered()
+  }
+
+  /** A block that was not asked for: what was asked for, spoilt? Or a late answer? */
+  #unasked(supplier: Supplier, prefix: Prefix, multihash: string): boolean {
+    if (supplier.link.wants.wasAsked(multihash)) return false
+    const spoilt = [...supplier.asks.values()].find(
+      ({ cid, kind }) => kind === 'BLOCK' && isLike(cid, prefix)
+    )
+    if (spoilt === undefined) {
+      this.#weigh(supplier.link, 'UNREQUESTED_BLOCK', undefined)
+      return true
+    }
+    supplier.failed()
+    if (this.#end(spoilt, FAILURE)) this.#weigh(supplier.link, 'CORRUPT_BLOCK', spoilt.cid)
+    this.#fetches.get(spoilt.multihash)?.ended(spoilt)
+    return true
+  }
+
+  #broken(supplier: Supplier, error: unknown): void {
+    const isFault = isPeersFault(error)
+    this.#failAll(supplier, isFault ? (isTimeout(error) ? 'TIMEOUT' : 'RESET') : undefined)
+  }
+
+  /** All that a peer was asked is lost: one fault at most, however much it was asked. */
+  #failAll(supplier: Supplier, fault: Fault | undefined): void {
+    let isBlamed = false
+    for (const ask of [...supplier.asks.values()]) {
+      supplier.asks.delete(ask.multihash)
+      ask.deadline?.cancel()
+      if (fault === undefined || isBlamed || ask.isOverdue) this.#settle(ask, IGNORED)
+      else {
+        isBlamed = true
+        supplier.failed()
+        this.#blame(ask, fault)
+      }
+      this.#fetches.get(ask.multihash)?.ended(ask)
+    }
+  }
+
+  /** An ask is over. Returns whether that it ended so is news. */
+  #end(ask: Ask, outcome: number): boolean {
+    ask.deadline?.cancel()
+    const { asks } = ask.supplier
+    if (asks.get(ask.multihash) === ask) asks.delete(ask.multihash)
+    return this.#settle(ask, outcome)
+  }
+
+  #settle({ supplier, askedAtMs, slot, token }: Ask, outcome: number): boolean {
+    const { link } = supplier
+    const now = this.deadlines.awakeMs
+    const ownMs = now - Math.max(askedAtMs, link.lastAnsweredMs)
+    if (outcome === SUCCESS) link.lastAnsweredMs = now
+    const { table } = this.#protection
+    return table.settleMeasured(slot, token, outcome, this.#clock.now(), now - askedAtMs, ownMs)
+  }
+}
+
+/** Whether a CID is of the kind that a block's prefix says. */
+function isLike({ version, code, multihash }: CID, prefix: Prefix): boolean {
+  return (
+    version === prefix.version &&
+    code === prefix.codec &&
+    multihash.code === prefix.hashCode &&
+    multihash.size === prefix.size
+  )
+}

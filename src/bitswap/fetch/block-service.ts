@@ -1,0 +1,204 @@
+import {
+  type ComponentLogger,
+  type ContentRouting,
+  type Logger,
+  NotStartedError,
+  type PeerId,
+  type Stream,
+  type StreamHandler,
+  type Topology
+} from '@libp2p/interface'
+import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { CID } from 'multiformats/cid'
+import type { Clock, Protection } from '../../core/index.ts'
+import { isPeersFault } from '../blame.ts'
+import { type Deadlines, NO_LIMIT_MS } from '../deadlines.ts'
+import type { PeerLink, PeerLinks } from '../peer-link.ts'
+import { BITSWAP_PROTOCOLS } from '../protocols.ts'
+import type { BlockFetch } from './block-fetch.ts'
+import { BlockFetcher, type FetchOptions } from './block-fetcher.ts'
+import { type HasherLoader, loadSha2 } from './block-hash.ts'
+import { type Evidence, EvidenceLog } from './evidence-log.ts'
+import { type Provider, type ProviderRouting, ProviderSearch } from './provider-search.ts'
+
+/** Code of the identity function in the multicodec table: the "digest" is the block. */
+const IDENTITY = 0
+
+/** What a block is fetched with. */
+export interface GetBlockOptions extends FetchOptions {
+  /** Who may have it; they are connected to, and asked as all others are. */
+  readonly providers?: Iterable<Provider> | undefined
+  /** Where to look for providers; by default the content routing of the node. */
+  readonly routing?: ProviderRouting | undefined
+  /** Hash functions besides sha2-256 and sha2-512. */
+  readonly getHasher?: HasherLoader | undefined
+}
+
+/** What it needs of the node. */
+export interface BlockServiceComponents {
+  readonly registrar: Registrar
+  readonly connectionManager: ConnectionManager
+  readonly logger: ComponentLogger
+  readonly contentRouting?: ContentRouting
+}
+
+/** What it needs of the service it is part of. */
+export interface BlockServiceContext {
+  readonly protection: Protection
+  readonly clock: Clock
+  readonly random: () => number
+  readonly deadlines: Deadlines
+  readonly links: PeerLinks
+  readonly hedgeShare: number
+  /** Opens a stream for what has been admitted. */
+  readonly open: (link: PeerLink) => Promise<Stream>
+}
+
+/** Fetches blocks for a node: knows who speaks Bitswap, and connects to who may have a block. */
+export class BlockService {
+  readonly #components: BlockServiceComponents
+  readonly #context: BlockServiceContext
+  readonly #log: Logger
+  readonly #search: ProviderSearch
+  readonly #evidence = new EvidenceLog()
+  readonly #providers = new WeakMap<BlockFetch, Set<Provider>>()
+  readonly #routings = new WeakMap<BlockFetch, ProviderRouting>()
+  #loadHasher: HasherLoader = loadSha2
+  #fetcher: BlockFetcher | undefined
+  #topologies: ReadonlyArray<Promise<string>> = []
+  /** Protocols whose streams are taken here. */
+  #handled: readonly string[] = []
+  /** Until it is sure that somebody takes them. */
+  #handling: Promise<void> | undefined
+  #isStarted = false
+
+  constructor(components: BlockServiceComponents, context: BlockServiceContext) {
+    this.#components = components
+    this.#context = context
+    this.#log = components.logger.forComponent('bitswap-protection:fetch')
+    this.#search = new ProviderSearch(components.connectionManager, (peer, signal) =>
+      this.#dial(peer, signal)
+    )
+  }
+
+  /** What sees the messages of peers; there is one as soon as a block was fetched. */
+  get fetcher(): BlockFetcher | undefined {
+    return this.#fetcher
+  }
+
+  start(): void {
+    this.#isStarted = true
+    const topology: Topology = {
+      notifyOnLimitedConnection: true,
+      onConnect: peer => {
+        const link = this.#context.links.claim(peer)
+        link.speaksBitswap = true
+        this.#fetcher?.connected(link)
+      }
+    }
+    const { registrar } = this.#components
+    this.#topologies = BITSWAP_PROTOCOLS.map(protocol => registrar.register(protocol, topology))
+  }
+
+  stop(): void {
+    this.#isStarted = false
+    const { registrar } = this.#components
+    for (const id of this.#topologies) id.then(known => registrar.unregister(known))
+    this.#topologies = []
+    this.#fetcher?.stop(new NotStartedError('The node was stopped'))
+    this.#fetcher = undefined
+    for (const protocol of this.#handled) {
+      registrar
+        .unhandle(protocol)
+        .catch(error => this.#log.error('could not unhandle %s - %e', protocol, error))
+    }
+    this.#handled = []
+  }
+
+  /** @throws NotStartedError; the signal's reason */
+  async getBlock(cid: CID, options: GetBlockOptions = {}): Promise<Uint8Array> {
+    if (!this.#isStarted) throw new NotStartedError('The node is not started')
+    if (cid.multihash.code === IDENTITY) return cid.multihash.digest
+    if (options.getHasher !== undefined) this.#loadHasher = options.getHasher
+    this.#fetcher ??= this.#createFetcher()
+    await this.#handling
+    // Stopped meanwhile.
+    if (this.#fetcher === undefined) throw new NotStartedError('The node was stopped')
+    const providers = new Set(options.providers)
+    return this.#fetcher.getBlock(cid, options, fetch => {
+      for (const provider of providers) this.#providersOf(fetch).add(provider)
+      if (options.routing !== undefined) this.#routings.set(fetch, options.routing)
+      return providers.size > 0
+    })
+  }
+
+  /** What a peer did wrong of late, oldest first. */
+  faults(key: string): readonly Evidence[] {
+    return this.#evidence.of(key)
+  }
+
+  #createFetcher(): BlockFetcher {
+    const { protection, clock, random, deadlines, links, hedgeShare, open } = this.#context
+    const fetcher = new BlockFetcher(
+      protection,
+      clock,
+      deadlines,
+      {
+        open,
+        findProviders: (fetch, signal) => this.#findProviders(fetch, signal),
+        onFault: (link, fault, cid) => this.#evidence.note(link.key, fault, cid, clock.wallTime())
+      },
+      random,
+      hedgeShare,
+      code => loadSha2(code) ?? this.#loadHasher(code),
+      this.#log
+    )
+    for (const link of links.values()) {
+      if (link.speaksBitswap && link.connections.size > 0) fetcher.connected(link)
+    }
+    this.#handling = this.#handle()
+    return fetcher
+  }
+
+  /** Where nobody speaks Bitswap on this node, somebody has to take the streams peers answer on. */
+  async #handle(): Promise<void> {
+    const { registrar } = this.#components
+    const handled = registrar.getProtocols()
+    if (BITSWAP_PROTOCOLS.some(protocol => handled.includes(protocol))) return
+    this.#handled = BITSWAP_PROTOCOLS
+    const onStream: StreamHandler = async stream => {
+      // Read by the observer; here only so that it flows.
+      stream.addEventListener('message', () => {})
+      await stream.close().catch(error => stream.abort(error))
+    }
+    await Promise.all(this.#handled.map(protocol => registrar.handle(protocol, onStream)))
+  }
+
+  #providersOf(fetch: BlockFetch): Set<Provider> {
+    const known = this.#providers.get(fetch) ?? new Set()
+    this.#providers.set(fetch, known)
+    return known
+  }
+
+  #findProviders(fetch: BlockFetch, signal: AbortSignal): Promise<void> {
+    const given = this.#providersOf(fetch)
+    const routing = this.#routings.get(fetch) ?? this.#components.contentRouting
+    return this.#search.run(fetch.cid, given, routing, signal)
+  }
+
+  /** Connects to a peer, unless it may not be called; whether that worked counts. */
+  async #dial(peer: PeerId | Multiaddr[], signal: AbortSignal): Promise<void> {
+    const { connectionManager } = this.#components
+    const key = Array.isArray(peer) ? undefined : peer.toString()
+    const permit =
+      key === undefined ? undefined : this.#context.protection.admit(key, { timeoutMs: NO_LIMIT_MS })
+    try {
+      await connectionManager.openConnection(peer, { signal })
+      permit?.settle('ignored')
+    } catch (error) {
+      permit?.settle(!signal.aborted && isPeersFault(error) ? 'failure' : 'ignored')
+      throw error
+    }
+  }
+}

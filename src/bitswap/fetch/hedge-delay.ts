@@ -1,0 +1,46 @@
+import { LatencyHistogram } from '../../core/latency-histogram.ts'
+
+/** A second peer is asked no earlier than this, in ms; and after this long as long as nothing is known of any peer. */
+const MIN_HEDGE_MS = 50
+const UNKNOWN_HEDGE_MS = 250
+
+/** A block takes about this many times a word about it, as long as none has come. */
+const WORDS_PER_BLOCK = 4
+
+/** Times are remembered for one to two of these, in ms. */
+const PERIOD_MS = 60_000
+
+/** What was worked out holds for this long, in ms. */
+const FRESH_MS = 500
+
+/** After how long a second peer is asked: when most blocks of all peers together would be there (the 95th percentile). */
+export class HedgeDelay {
+  readonly #times: LatencyHistogram
+  #delayMs = UNKNOWN_HEDGE_MS
+  #wordMs = Infinity
+  #staleAtMs = -Infinity
+
+  constructor(nowMs: number) {
+    this.#times = new LatencyHistogram(PERIOD_MS, nowMs)
+  }
+
+  /** A block took this long. */
+  record(elapsedMs: number, nowMs: number): void {
+    this.#times.record(elapsedMs, nowMs)
+  }
+
+  /** A peer said whether it has a block, after this long. */
+  hint(elapsedMs: number): void {
+    this.#wordMs = Math.min(this.#wordMs, elapsedMs)
+  }
+
+  /** In ms. */
+  after(nowMs: number): number {
+    if (nowMs < this.#staleAtMs) return this.#delayMs
+    const { count, p95Ms } = this.#times.summary(nowMs)
+    const usualMs = count > 0 ? p95Ms : Math.min(UNKNOWN_HEDGE_MS, WORDS_PER_BLOCK * this.#wordMs)
+    this.#delayMs = Math.max(MIN_HEDGE_MS, usualMs)
+    this.#staleAtMs = count > 0 ? nowMs + FRESH_MS : -Infinity
+    return this.#delayMs
+  }
+}

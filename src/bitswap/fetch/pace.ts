@@ -1,0 +1,62 @@
+import { ResponseTime } from '../response-time.ts'
+
+/** A bound that was not confirmed is half as much after this long, in ms: so that a peer gets another chance. */
+const BOUND_HALF_LIFE_MS = 30_000
+
+/** Weight of one answer in how often a peer has what it is asked for. */
+const HIT_GAIN = 1 / 8
+
+/** How soon a peer can be expected to deliver a block. It ranks peers, and is held against nobody. */
+export class Pace {
+  readonly #time = new ResponseTime()
+  #boundMs = 0
+  #boundAtMs = 0
+  #hitShare = 1
+
+  /** Whether it ever delivered a block. */
+  get isKnown(): boolean {
+    return this.#time.isKnown
+  }
+
+  /** What nearly all of its blocks take at most, in ms; 0 while unknown. */
+  get usualMs(): number {
+    return this.#time.usualMs
+  }
+
+  /** How much of what it is asked for it has: 0 to 1, and 1 as long as it was not asked. */
+  get hitShare(): number {
+    return this.#hitShare
+  }
+
+  /** It delivered a block that was asked for `elapsedMs` before. */
+  delivered(elapsedMs: number): void {
+    this.#time.sample(elapsedMs)
+    this.#boundMs = 0
+    this.#hitShare += HIT_GAIN * (1 - this.#hitShare)
+  }
+
+  /** It said that it lacks a block. */
+  lacked(): void {
+    this.#hitShare -= HIT_GAIN * this.#hitShare
+  }
+
+  /** It had not delivered after this long, when it was waited for no longer. */
+  tookLongerThan(elapsedMs: number, nowMs: number): void {
+    this.#boundMs = Math.max(this.#boundAt(nowMs), elapsedMs)
+    this.#boundAtMs = nowMs
+  }
+
+  /**
+   * Expected time to a block, in ms.
+   *
+   * @param unknownMs - what is assumed of a peer that never delivered
+   */
+  expectedMs(nowMs: number, unknownMs: number): number {
+    const meanMs = this.#time.isKnown ? this.#time.meanMs : unknownMs
+    return Math.max(meanMs, this.#boundAt(nowMs))
+  }
+
+  #boundAt(nowMs: number): number {
+    return this.#boundMs * 2 ** (-(nowMs - this.#boundAtMs) / BOUND_HALF_LIFE_MS)
+  }
+}

@@ -1,0 +1,83 @@
+import type { PeerLink } from '../peer-link.ts'
+import type { Ask } from './ask.ts'
+import type { Outbox } from './outbox.ts'
+import { Pace } from './pace.ts'
+
+/** Blocks asked of a peer at once: of one not known yet, and at most. The latter is Bitcoin Core's, for one peer. */
+const MIN_WINDOW = 4
+const MAX_WINDOW = 16
+
+/** Hashes remembered of what a peer has or lacks, each. */
+const MAX_REMEMBERED = 4096
+
+/** A connected peer that speaks Bitswap, as somebody to get blocks from. */
+export class Supplier {
+  readonly link: PeerLink
+  readonly outbox: Outbox
+  readonly pace = new Pace()
+  /** What it is asked for and has not answered, by multihash. */
+  readonly asks = new Map<string, Ask>()
+  /** What it said it has. */
+  readonly #promises = new Set<string>()
+  /** What it said it lacks. */
+  readonly #lacks = new Set<string>()
+  #window = MIN_WINDOW
+  /** Bytes of Bitswap it sent. */
+  receivedBytes = 0
+  /** When it was last asked for anything, and when it last delivered a block, in ms awake. */
+  lastAskedMs = -Infinity
+  lastDeliveredMs = -Infinity
+
+  constructor(link: PeerLink, outbox: Outbox) {
+    this.link = link
+    this.outbox = outbox
+  }
+
+  get key(): string {
+    return this.link.key
+  }
+
+  /** How much it is waited for. */
+  get waiting(): number {
+    let waiting = 0
+    for (const { isOverdue } of this.asks.values()) if (!isOverdue) waiting++
+    return waiting
+  }
+
+  /** Whether it is waited for as much as may be asked of it at once. */
+  get isFull(): boolean {
+    return this.waiting >= this.#window
+  }
+
+  hasPromised(multihash: string): boolean {
+    return this.#promises.has(multihash)
+  }
+
+  lacks(multihash: string): boolean {
+    return this.#lacks.has(multihash)
+  }
+
+  /** It said whether it has a block. */
+  told(multihash: string, has: boolean): void {
+    remember(has ? this.#promises : this.#lacks, multihash)
+    ;(has ? this.#lacks : this.#promises).delete(multihash)
+    if (!has) this.pace.lacked()
+  }
+
+  delivered(multihash: string, elapsedMs: number, nowMs: number): void {
+    this.lastDeliveredMs = nowMs
+    this.#promises.delete(multihash)
+    this.pace.delivered(elapsedMs)
+    this.#window = Math.min(MAX_WINDOW, this.#window + 1)
+  }
+
+  /** It did not answer as it should have: it is asked for less at once, as TCP does. */
+  failed(): void {
+    this.#window = Math.max(1, this.#window >> 1)
+  }
+}
+
+function remember(memory: Set<string>, multihash: string): void {
+  if (memory.size >= MAX_REMEMBERED) memory.delete(memory.values().next().value!)
+  memory.add(multihash)
+}

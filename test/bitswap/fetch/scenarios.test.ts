@@ -1,0 +1,150 @@
+import { describe, expect, test } from 'vitest'
+import { type Behaviour, type Outcome, type PeerPlan, randomOf, simulate } from './support/simulation.ts'
+
+// The scenarios of the faulty-peer suite, small and in virtual time. A run that fails is repeated by its seed.
+
+const PEERS = 10
+const BLOCKS = 100
+const SIZE_BYTES = 8_000
+const DELAY_MS = 10
+const SEEDS = Array.from({ length: 10 }, (_, index) => index + 1)
+
+type Situation = Parameters<NonNullable<PeerPlan['behaviour']>>[0]
+
+/** Peers of which so many, by chance, behave badly. */
+function mixed(bad: number, behaviour: (situation: Situation) => Behaviour, seed: number): PeerPlan[] {
+  const random = randomOf(seed)
+  const places = Array.from({ length: PEERS }, (_, place) => ({ place, at: random() }))
+  const chosen = new Set(
+    places
+      .sort((one, other) => one.at - other.at)
+      .slice(0, bad)
+      .map(({ place }) => place)
+  )
+  return Array.from({ length: PEERS }, (_, place) => ({
+    delayMs: DELAY_MS,
+    ...(chosen.has(place) && { behaviour })
+  }))
+}
+
+function turning(into: Behaviour, after: number): (situation: Situation) => Behaviour {
+  return ({ served }) => (served < after ? 'GOOD' : into)
+}
+
+function percentile({ latenciesMs }: Outcome, share: number): number {
+  return latenciesMs[Math.floor(share * (latenciesMs.length - 1))]!
+}
+
+const bads: Readonly<Record<string, (seed: number) => PeerPlan[]>> = {
+  'S1 half are silent': seed => mixed(5, () => 'STALL', seed),
+  'S1 half are slow': seed => mixed(5, () => 'SLOW', seed),
+  'S1 half lack everything': seed => mixed(5, () => 'DONT_HAVE', seed),
+  'S1 half disconnect': seed => mixed(5, () => 'DISCONNECT', seed),
+  'S2 nearly all are silent': seed => mixed(9, () => 'STALL', seed),
+  'S3 nearly all fall silent at once': seed => mixed(8, turning('STALL', 1), seed),
+  'S3 half fall silent later': seed => mixed(5, turning('STALL', 8), seed),
+  'S3 nearly all become slow': seed => mixed(8, turning('SLOW', 5), seed),
+  'S3 nearly all begin to disconnect': seed => mixed(8, turning('DISCONNECT', 5), seed),
+  'S4 nearly all are silent five seconds of six': seed =>
+    mixed(8, ({ nowMs }) => (nowMs % 6_000 < 1_000 ? 'GOOD' : 'STALL'), seed),
+  'S5 nearly all say they have it and do not send it': seed => mixed(9, () => 'LIE', seed),
+  'S7 nearly all drip': seed => mixed(8, () => 'DRIP', seed)
+}
+
+describe.each(Object.entries(bads))('%s', (_, peersOf) => {
+  test.each(SEEDS)(
+    'all blocks arrive, each about once, and no peer that is well is opened: seed %d',
+    async seed => {
+      const peers = peersOf(seed)
+      const outcome = await simulate({ seed, peers, blocks: BLOCKS })
+      expect(outcome.delivered).toBe(BLOCKS)
+      expect(outcome.sentBlocks).toBeLessThanOrEqual(1.15 * BLOCKS)
+      for (const peer of outcome.opened) expect(peers[peer]!.behaviour).toBeDefined()
+      for (const { peer } of outcome.faults) expect(peers[peer]!.behaviour).toBeDefined()
+    }
+  )
+})
+
+describe('S0 all are well', () => {
+  test.each(SEEDS)(
+    'each block is asked for once and sent once, and nobody is blamed: seed %d',
+    async seed => {
+      const outcome = await simulate({ seed, peers: mixed(0, () => 'GOOD', seed), blocks: BLOCKS })
+      expect(outcome.delivered).toBe(BLOCKS)
+      expect(outcome.sentBlocks).toBe(BLOCKS)
+      expect(outcome.faults).toEqual([])
+      expect(outcome.opened.size).toBe(0)
+      // The first block from each peer asks the others whether they have it, too.
+      expect(outcome.wants).toBeLessThan(3 * BLOCKS)
+    }
+  )
+
+  test('the load is spread', async () => {
+    const outcome = await simulate({ seed: 1, peers: mixed(0, () => 'GOOD', 1), blocks: BLOCKS })
+    const requests = [...outcome.protection.peers()].map(({ counts }) => counts.requests)
+    expect(requests).toHaveLength(PEERS)
+    expect(Math.min(...requests)).toBeGreaterThan(BLOCKS / PEERS / 4)
+  })
+})
+
+test.each(SEEDS)(
+  'S3 a block takes at most three times what most take, and a deadline: seed %d',
+  async seed => {
+    const well = await simulate({ seed, peers: mixed(0, () => 'GOOD', seed), blocks: BLOCKS })
+    const turned = await simulate({ seed, peers: mixed(5, turning('STALL', 8), seed), blocks: BLOCKS })
+    expect(percentile(turned, 0.99)).toBeLessThanOrEqual(3 * percentile(well, 0.99) + 250)
+  }
+)
+
+describe('S6 peers that spoil every n-th block', () => {
+  test.each([1, 10])('are all named and opened, and nobody else is: every %d.', async every => {
+    const peers = mixed(5, ({ served }) => (served % every === every - 1 ? 'CORRUPT' : 'GOOD'), 3)
+    const spoilers = peers.flatMap(({ behaviour }, peer) => (behaviour === undefined ? [] : [peer]))
+    const outcome = await simulate({ seed: 3, peers, blocks: 3 * BLOCKS })
+    expect(outcome.delivered).toBe(3 * BLOCKS)
+    const named = outcome.faults.flatMap(({ peer, fault }) => (fault === 'CORRUPT_BLOCK' ? [peer] : []))
+    expect([...new Set(named)].sort()).toEqual(spoilers)
+    expect([...outcome.opened].sort()).toEqual(spoilers)
+    for (const { peer } of outcome.faults) expect(spoilers).toContain(peer)
+  })
+})
+
+test.each(SEEDS)(
+  'S8 an outage of all peers opens none, and fetching goes on soon after: seed %d',
+  async seed => {
+    const from = 50
+    const to = from + 10_000
+    const peers = mixed(PEERS, ({ nowMs }) => (nowMs > from && nowMs < to ? 'STALL' : 'GOOD'), seed)
+    const outcome = await simulate({ seed, peers, blocks: BLOCKS })
+    expect(outcome.delivered).toBe(BLOCKS)
+    expect(outcome.opened.size).toBe(0)
+    expect(outcome.totalMs).toBeLessThan(to + 8_000)
+    expect(outcome.sentBlocks * SIZE_BYTES).toBeLessThanOrEqual(1.15 * BLOCKS * SIZE_BYTES)
+  }
+)
+
+test.each(SEEDS)(
+  'S12 what only two of ten have arrives, though all others are silent: seed %d',
+  async seed => {
+    const peers = mixed(8, () => 'STALL', seed)
+    const good = peers.flatMap(({ behaviour }, peer) => (behaviour === undefined ? [peer] : []))
+    const holding = peers.map((plan, peer) =>
+      good.includes(peer) ? { ...plan, has: (number: number) => number % 5 < 2 === (peer === good[0]) } : plan
+    )
+    const outcome = await simulate({ seed, peers: holding, blocks: BLOCKS })
+    expect(outcome.delivered).toBe(BLOCKS)
+    for (const peer of good) expect(outcome.opened).not.toContain(peer)
+  }
+)
+
+test.each(SEEDS)('S13 who says that he lacks a block is not blamed: seed %d', async seed => {
+  const peers = Array.from({ length: PEERS }, (_, peer) => ({
+    delayMs: DELAY_MS,
+    has: (number: number) => number % PEERS === peer
+  }))
+  const outcome = await simulate({ seed, peers, blocks: BLOCKS })
+  expect(outcome.delivered).toBe(BLOCKS)
+  expect(outcome.sentBlocks).toBe(BLOCKS)
+  expect(outcome.faults).toEqual([])
+  expect(outcome.opened.size).toBe(0)
+})

@@ -1,0 +1,300 @@
+import type { Stream } from '@libp2p/interface'
+import type { CID } from 'multiformats/cid'
+import { Deadlines } from '../../../../src/bitswap/deadlines.ts'
+import { BlockFetcher } from '../../../../src/bitswap/fetch/block-fetcher.ts'
+import { loadSha2 } from '../../../../src/bitswap/fetch/block-hash.ts'
+import type { Fault } from '../../../../src/bitswap/fetch/fault.ts'
+import { MessageReader, type WantlistEntry } from '../../../../src/bitswap/message-reader.ts'
+import { readMultihash } from '../../../../src/bitswap/multihash.ts'
+import { type PeerLink, PeerLinks } from '../../../../src/bitswap/peer-link.ts'
+import { ManualClock, Protection } from '../../../../src/core/index.ts'
+import { settlePromises } from '../../../support/drive.ts'
+import { blockOf, type TestBlock } from '../../support/messages.ts'
+import { createLogger, peerOf } from '../../support/peers.ts'
+
+/** How a peer treats a want. */
+export type Behaviour =
+  | 'GOOD'
+  /** Says nothing. */
+  | 'STALL'
+  /** Says that it has the block, and does not send it. */
+  | 'LIE'
+  | 'CORRUPT'
+  | 'DONT_HAVE'
+  | 'DISCONNECT'
+  /** Sends a few bytes now and then. */
+  | 'DRIP'
+  /** Takes two seconds longer. */
+  | 'SLOW'
+
+/** What a peer is like. */
+export interface PeerPlan {
+  /** From a want to its answer, in ms. */
+  readonly delayMs: number
+  /** Whether it has the block of that number; all if not given. */
+  readonly has?: (number: number) => boolean
+  /** What it does with its next want; always good if not given. */
+  readonly behaviour?: (situation: { served: number; nowMs: number }) => Behaviour
+}
+
+/** What is simulated. */
+export interface Plan {
+  readonly seed: number
+  readonly peers: readonly PeerPlan[]
+  readonly blocks: number
+  /** Blocks fetched at once; the first is fetched alone, as a root is. */
+  readonly concurrency?: number
+  /** After this it is over, in ms of virtual time. */
+  readonly limitMs?: number
+  readonly hedgeShare?: number
+}
+
+/** What came of it. */
+export interface Outcome {
+  readonly delivered: number
+  readonly totalMs: number
+  readonly latenciesMs: readonly number[]
+  /** Blocks sent by peers, wanted or not. */
+  readonly sentBlocks: number
+  readonly wants: number
+  /** Peers whose circuit was opened, by number. */
+  readonly opened: ReadonlySet<number>
+  readonly faults: ReadonlyArray<{ peer: number; fault: Fault }>
+  readonly fetcher: BlockFetcher
+  readonly protection: Protection
+}
+
+const STEP_MS = 5
+/** How long a stream takes to open, in ms. */
+const OPEN_MS = 2
+
+const blocks: TestBlock[] = []
+
+/** The same blocks for all simulations. */
+async function makeBlocks(count: number): Promise<readonly TestBlock[]> {
+  while (blocks.length < count) blocks.push(await blockOf(blocks.length))
+  return blocks.slice(0, count)
+}
+
+/** Pseudo-random numbers of 0 to 1 (mulberry32), the same for the same seed. */
+export function randomOf(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** A peer that speaks Bitswap, in virtual time. */
+class SimulatedPeer {
+  readonly link: PeerLink
+  readonly #simulation: Simulation
+  readonly #plan: PeerPlan
+  #served = 0
+  #isConnected = false
+  readonly #wants = new Set<string>()
+
+  constructor(simulation: Simulation, link: PeerLink, plan: PeerPlan) {
+    this.#simulation = simulation
+    this.link = link
+    this.#plan = plan
+  }
+
+  connect(): void {
+    this.#isConnected = true
+    this.#simulation.fetcher.connected(this.link)
+  }
+
+  disconnect(): void {
+    if (!this.#isConnected) return
+    this.#isConnected = false
+    this.#wants.clear()
+    this.link.wants.forget()
+    this.#simulation.fetcher.disconnected(this.link, true)
+    this.#simulation.clock.schedule(() => this.connect(), 1_000)
+  }
+
+  open(): Promise<Stream> {
+    const reader = new MessageReader({
+      want: (cid, entry) => this.#onWant(cid, entry),
+      block: () => {},
+      presence: () => {},
+      message: () => {},
+      needsData: () => false
+    })
+    const stream = {
+      status: 'open',
+      writeStatus: 'writable',
+      send: (data: Uint8Array) => {
+        reader.push(data)
+        return true
+      },
+      addEventListener: () => {},
+      close: async () => {},
+      closeRead: async () => {},
+      abort: () => {}
+    }
+    const { promise, resolve } = Promise.withResolvers<Stream>()
+    this.#simulation.clock.schedule(() => resolve(stream as unknown as Stream), OPEN_MS)
+    return promise
+  }
+
+  #onWant(cid: Uint8Array, entry: WantlistEntry): void {
+    const multihash = readMultihash(cid)!
+    if (entry.cancel) {
+      for (const want of [multihash, `${multihash} true`, `${multihash} false`]) this.#wants.delete(want)
+      return
+    }
+    this.#simulation.wants++
+    // As Helia does.
+    if (this.#wants.has(`${multihash} ${entry.isHave}`)) return
+    this.#wants.add(`${multihash} ${entry.isHave}`)
+    this.#wants.add(multihash)
+    const number = this.#simulation.numberOf(multihash)
+    const nowMs = this.#simulation.clock.now()
+    const behaviour = this.#plan.behaviour?.({ served: this.#served++, nowMs }) ?? 'GOOD'
+    const delayMs = this.#plan.delayMs * (0.9 + 0.2 * this.#simulation.random())
+    const later = (action: () => void, ms = delayMs): void => {
+      this.#simulation.clock.schedule(() => {
+        if (this.#isConnected && this.#wants.has(multihash)) action()
+      }, ms)
+    }
+    const has = behaviour !== 'DONT_HAVE' && (this.#plan.has?.(number) ?? true)
+    if (behaviour === 'STALL') return
+    if (behaviour === 'DISCONNECT') later(() => this.disconnect())
+    else if (behaviour === 'DRIP') this.#drip(later)
+    else if (!has || entry.isHave || behaviour === 'LIE') later(() => this.#tell(cid, has))
+    else if (behaviour === 'SLOW') later(() => this.#send(number, false), delayMs + 2_000)
+    else later(() => this.#send(number, behaviour === 'CORRUPT'))
+  }
+
+  #drip(later: (action: () => void, ms?: number) => void): void {
+    const drop = (): void => {
+      this.#heard(64)
+      later(drop, 200)
+    }
+    later(drop)
+  }
+
+  #heard(bytes: number): void {
+    this.link.lastHeardMs = this.#simulation.deadlines.awakeMs
+    this.#simulation.fetcher.heard(this.link, bytes)
+  }
+
+  #tell(cid: Uint8Array, has: boolean): void {
+    this.#heard(40)
+    this.#simulation.fetcher.toldPresence(this.link, cid, has)
+  }
+
+  #send(number: number, isCorrupt: boolean): void {
+    const { prefix, data } = this.#simulation.blocks[number]!
+    this.#simulation.sentBlocks++
+    this.#heard(8_000)
+    const sent = isCorrupt ? Uint8Array.from(data, byte => byte ^ 1) : data
+    void this.#simulation.fetcher.sentBlock(this.link, prefix, sent)
+  }
+}
+
+class Simulation {
+  readonly clock = new ManualClock()
+  readonly deadlines = new Deadlines(this.clock)
+  readonly random: () => number
+  readonly protection: Protection
+  readonly fetcher: BlockFetcher
+  readonly blocks: readonly TestBlock[]
+  readonly peers: readonly SimulatedPeer[]
+  readonly opened = new Set<number>()
+  readonly faults: Array<{ peer: number; fault: Fault }> = []
+  readonly #numbers: ReadonlyMap<string, number>
+  wants = 0
+  sentBlocks = 0
+
+  constructor(plan: Plan, testBlocks: readonly TestBlock[]) {
+    this.random = randomOf(plan.seed)
+    this.blocks = testBlocks
+    this.#numbers = new Map(testBlocks.map(({ cid }, number) => [readMultihash(cid.bytes)!, number]))
+    this.protection = new Protection({ preset: 'bitswap' }, { clock: this.clock, random: this.random })
+    const { log } = createLogger()
+    this.fetcher = new BlockFetcher(
+      this.protection,
+      this.clock,
+      this.deadlines,
+      {
+        open: link => this.#peer(link).open(),
+        findProviders: async () => {},
+        onFault: (link, fault) => this.faults.push({ peer: this.#peers.get(link)!, fault })
+      },
+      this.random,
+      plan.hedgeShare ?? 0.1,
+      loadSha2,
+      log
+    )
+    const links = new PeerLinks()
+    this.peers = plan.peers.map((peer, number) => new SimulatedPeer(this, links.claim(peerOf(number)), peer))
+    this.#peers = new Map(this.peers.map(({ link }, number) => [link, number]))
+    const keys = new Map(this.peers.map(({ link }, number) => [link.key, number]))
+    this.protection.onEvent(({ type, key }) => {
+      if (type === 'circuit:open') this.opened.add(keys.get(key)!)
+      if (type === 'circuit:half-open' || type === 'circuit:close' || type === 'release')
+        this.fetcher.readmitted()
+    })
+    for (const peer of this.peers) peer.connect()
+  }
+
+  readonly #peers: ReadonlyMap<PeerLink, number>
+
+  numberOf(multihash: string): number {
+    return this.#numbers.get(multihash)!
+  }
+
+  #peer(link: PeerLink): SimulatedPeer {
+    return this.peers[this.#peers.get(link)!]!
+  }
+}
+
+/** Fetches blocks from simulated peers. */
+export async function simulate(plan: Plan): Promise<Outcome> {
+  const testBlocks = await makeBlocks(plan.blocks)
+  const simulation = new Simulation(plan, testBlocks)
+  const { clock, fetcher } = simulation
+  const end = new AbortController()
+  const latenciesMs: number[] = []
+  const queue = testBlocks.map(({ cid }) => cid)
+  let endedMs = 0
+  const fetchOne = async (cid: CID): Promise<void> => {
+    const startMs = clock.now()
+    await fetcher.getBlock(cid, { signal: end.signal })
+    endedMs = clock.now()
+    latenciesMs.push(endedMs - startMs)
+  }
+  const work = async (): Promise<void> => {
+    for (let cid = queue.shift(); cid !== undefined; cid = queue.shift()) await fetchOne(cid)
+  }
+  const { concurrency = 10, limitMs = 120_000 } = plan
+  let isOver = false
+  const all = fetchOne(queue.shift()!)
+    .then(() => Promise.all(Array.from({ length: concurrency }, work)))
+    .catch(() => {})
+    .finally(() => {
+      isOver = true
+    })
+  while (!isOver && clock.now() < limitMs) {
+    clock.advance(STEP_MS)
+    await settlePromises()
+  }
+  end.abort(new Error('out of time'))
+  await all
+  return {
+    delivered: latenciesMs.length,
+    totalMs: endedMs,
+    latenciesMs: latenciesMs.sort((one, other) => one - other),
+    sentBlocks: simulation.sentBlocks,
+    wants: simulation.wants,
+    opened: simulation.opened,
+    faults: simulation.faults,
+    fetcher,
+    protection: simulation.protection
+  }
+}
