@@ -18,6 +18,9 @@ const UNPROMISED_SHARE = 0.1
 /** Peers up to this many times slower than the best are as good: load is spread over them. */
 const AS_GOOD = 2
 
+/** Offers after which a recovering peer has earned a request: its share is a tenth at least. */
+const MAX_OFFERS = 16
+
 /** Without a block for this long, in ms, other providers are looked for. */
 const SEARCH_AFTER_MS = 1_000
 
@@ -27,6 +30,12 @@ const SEARCH_AFTER_MS = 1_000
  */
 const MIN_RETRY_MS = 1_000
 const MAX_RETRY_MS = 4_000
+
+/**
+ * How a peer stands: asked as any other; let in to find out whether it does better now (its circuit is HALF_OPEN); or
+ * only let in because too many others are refused.
+ */
+export type Standing = 'ORDINARY' | 'PROBATION' | 'LAST_RESORT'
 
 /** What becomes of a fetch as it goes on. */
 export interface FetchWatcher {
@@ -44,8 +53,7 @@ export interface FetchContext {
   suppliers(): Iterable<Supplier>
   /** Whether a peer may be asked now. */
   mayAsk(supplier: Supplier): boolean
-  /** Whether nothing is held against it. */
-  isSteady(supplier: Supplier): boolean
+  standing(supplier: Supplier): Standing
   /** Asks a peer; `undefined` if it may not be asked after all. */
   ask(supplier: Supplier, fetch: BlockFetch, kind: AskKind): Ask | undefined
   /** Takes back what was asked of a peer for this fetch. */
@@ -60,6 +68,9 @@ export interface FetchContext {
   /** Nobody wants it any more, or it is there. */
   onOver(fetch: BlockFetch): void
 }
+
+/** Best first. */
+const standings: readonly Standing[] = ['ORDINARY', 'PROBATION', 'LAST_RESORT']
 
 interface Waiter {
   readonly watcher: FetchWatcher
@@ -108,7 +119,7 @@ export class BlockFetch {
   /** Asks the next peer, if that is of use now. */
   advance(): void {
     if (this.#isOver || this.#live.size > 0) return
-    if (this.#askNext(() => true) === undefined) this.#starve()
+    if (!this.#askNext()) this.#starve()
   }
 
   /** An ask is over, and brought no block; or its peer is not waited for any longer. */
@@ -182,13 +193,22 @@ export class BlockFetch {
     this.#context.onOver(this)
   }
 
-  #askNext(isMeant: (supplier: Supplier) => boolean): Supplier | undefined {
-    for (;;) {
-      const supplier = this.#choose(isMeant)
-      if (supplier === undefined || this.#ask(supplier)) return supplier
-      // Not admitted after all: as if it had been asked.
-      this.#asked.add(supplier)
+  /** Asks the best peer that can be asked; returns whether there is one. */
+  #askNext(): boolean {
+    const shed = new Set<Supplier>()
+    for (let supplier = this.#choose(shed); supplier !== undefined; supplier = this.#choose(shed)) {
+      if (this.#ask(supplier)) return true
+      shed.add(supplier)
     }
+    return this.#askShed(shed)
+  }
+
+  /** Offers it to recovering peers until one has earned it: they are spared for the sake of others, and there are none. */
+  #askShed(shed: ReadonlySet<Supplier>): boolean {
+    for (let offers = 0; offers < MAX_OFFERS; offers++) {
+      for (const supplier of shed) if (this.#ask(supplier)) return true
+    }
+    return false
   }
 
   /** Returns whether the peer was asked. */
@@ -200,16 +220,29 @@ export class BlockFetch {
     this.#live.set(supplier, ask)
     for (const { watcher } of this.#waiters) watcher.onAsk(supplier)
     this.#planHedge(this.#context.hedgeAfterMs(), false)
-    // A probe costs nobody time: somebody else is asked as well.
-    if (!this.#context.isSteady(supplier)) this.#askNext(other => this.#context.isSteady(other))
-    const { isKnown, hitShare } = supplier.pace
-    if (!supplier.hasPromised(this.multihash) && (!isKnown || hitShare < LIKELY_SHARE)) this.#askAround()
+    if (this.#context.standing(supplier) === 'ORDINARY') this.#probe()
+    if (this.#isUnsure(supplier)) this.#askAround()
     return true
+  }
+
+  /** Asks a peer on probation besides, so that nobody has to wait for it. */
+  #probe(): void {
+    const isOnProbation = (supplier: Supplier): boolean => this.#context.standing(supplier) === 'PROBATION'
+    const supplier = this.#eligible().find(isOnProbation)
+    if (supplier === undefined || [...this.#asked].some(isOnProbation)) return
+    if (this.#context.ask(supplier, this, 'BLOCK') !== undefined) this.#asked.add(supplier)
+  }
+
+  /** Whether a peer may well not deliver: it often lacks blocks, or nothing is known of anybody. */
+  #isUnsure(supplier: Supplier): boolean {
+    if (supplier.hasPromised(this.multihash)) return false
+    if (supplier.pace.hitShare < LIKELY_SHARE) return true
+    return ![...this.#context.suppliers()].some(({ pace }) => pace.isKnown)
   }
 
   /** Asks others whether they have the block. */
   #askAround(): void {
-    const others = this.#ranked(() => true).slice(0, MAX_ASKED_AROUND - this.#wantsWord.size)
+    const others = this.#ranked().slice(0, MAX_ASKED_AROUND - this.#wantsWord.size)
     for (const { supplier } of others) {
       if (supplier.hasPromised(this.multihash)) continue
       if (this.#context.ask(supplier, this, 'HAVE') !== undefined) this.#wantsWord.add(supplier)
@@ -222,14 +255,17 @@ export class BlockFetch {
     this.#hedge = this.#context.deadlines.add(afterMs, () => {
       if (this.#live.size === 0) return
       for (const ask of this.#live.values()) this.#context.isTakingLong(ask)
-      const isAsked = (isFree || this.#context.takeHedge()) && this.#askNext(() => true) !== undefined
+      // Whoever never delivered is being tried out, and his number is limited: that is no matter of the budget either.
+      const isTrial = [...this.#live.keys()].every(({ pace }) => !pace.isKnown)
+      const mayAsk = isFree || isTrial || this.#context.takeHedge()
+      const isAsked = mayAsk && this.#askNext()
       if (!isAsked) this.#planHedge(this.#context.hedgeAfterMs(), false)
     })
   }
 
   /** One of the best peers: of two taken by chance the one that is expected to deliver sooner. */
-  #choose(isMeant: (supplier: Supplier) => boolean): Supplier | undefined {
-    const ranked = this.#ranked(isMeant)
+  #choose(except: ReadonlySet<Supplier>): Supplier | undefined {
+    const ranked = this.#ranked().filter(({ supplier }) => !except.has(supplier))
     const best = ranked[0]
     if (best === undefined) return undefined
     const asGood = ranked.filter(({ costMs }) => costMs <= AS_GOOD * best.costMs)
@@ -237,12 +273,11 @@ export class BlockFetch {
     return asGood[Math.min(pick(), pick())]!.supplier
   }
 
-  /** Who can be asked, by the time that is expected to pass until the block is there. */
-  #ranked(isMeant: (supplier: Supplier) => boolean): Array<{ supplier: Supplier; costMs: number }> {
+  /** Who can be asked of those that stand best, by the time that is expected to pass until the block is there. */
+  #ranked(): Array<{ supplier: Supplier; costMs: number }> {
     const now = this.#context.deadlines.awakeMs
-    const eligible = [...this.#context.suppliers()].filter(
-      supplier => this.#isEligible(supplier) && !this.#wantsWord.has(supplier) && isMeant(supplier)
-    )
+    const byStanding = Map.groupBy(this.#eligible(), supplier => this.#context.standing(supplier))
+    const eligible = standings.map(standing => byStanding.get(standing)).find(Boolean) ?? []
     const known = eligible.filter(({ pace }) => pace.isKnown)
     // Of who is not known yet the best is expected.
     const unknownMs = Math.max(1, Math.min(...known.map(({ pace }) => pace.expectedMs(now, 0)), 1_000))
@@ -255,6 +290,12 @@ export class BlockFetch {
     return eligible
       .map(supplier => ({ supplier, costMs: costOf(supplier) }))
       .sort((one, other) => one.costMs - other.costMs)
+  }
+
+  #eligible(): Supplier[] {
+    return [...this.#context.suppliers()].filter(
+      supplier => this.#isEligible(supplier) && !this.#wantsWord.has(supplier)
+    )
   }
 
   #isEligible(supplier: Supplier): boolean {

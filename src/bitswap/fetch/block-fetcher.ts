@@ -1,12 +1,14 @@
 import type { Logger, PeerId, Stream } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
+import { CLOSED, HALF_OPEN } from '../../core/breaker-table.ts'
 import { type Clock, FAILURE, IGNORED, type Protection, SUCCESS } from '../../core/index.ts'
+import { rejectionCodes } from '../../core/rejections.ts'
 import { isPeersFault, isTimeout } from '../blame.ts'
 import { type Deadlines, NO_LIMIT_MS } from '../deadlines.ts'
 import { readMultihash } from '../multihash.ts'
 import type { PeerLink } from '../peer-link.ts'
 import { Ask, type AskKind } from './ask.ts'
-import { BlockFetch, type FetchContext, type FetchWatcher } from './block-fetch.ts'
+import { BlockFetch, type FetchContext, type FetchWatcher, type Standing } from './block-fetch.ts'
 import { type HasherLoader, hashBlock, type Prefix, readPrefix } from './block-hash.ts'
 import { type Fault, faultWeights } from './fault.ts'
 import { FaultGate } from './fault-gate.ts'
@@ -14,6 +16,8 @@ import { HedgeBudget } from './hedge-budget.ts'
 import { HedgeDelay } from './hedge-delay.ts'
 import { Outbox } from './outbox.ts'
 import { Supplier } from './supplier.ts'
+
+const { REJECTED_RECOVERING } = rejectionCodes
 
 /** A peer has this long to answer, in ms: before it delivered anything, and later at least and at most (boxo: 7 s). */
 const UNKNOWN_LIMIT_MS = 2_000
@@ -206,11 +210,17 @@ export class BlockFetcher implements FetchContext {
   }
 
   mayAsk({ key }: Supplier): boolean {
-    return this.#protection.canAdmit(key)
+    const now = this.#clock.now()
+    const answer = this.#protection.table.wouldAdmit(this.#protection.slot(key, now), now)
+    // A share of what a recovering peer is offered it gets, so it has to be offered it.
+    return answer === 0 || answer === REJECTED_RECOVERING
   }
 
-  isSteady({ key }: Supplier): boolean {
-    return this.#protection.isSteady(key)
+  standing({ key }: Supplier): Standing {
+    const now = this.#clock.now()
+    const state = this.#protection.table.state(this.#protection.slot(key, now), now)
+    if (state === CLOSED) return 'ORDINARY'
+    return state === HALF_OPEN ? 'PROBATION' : 'LAST_RESORT'
   }
 
   ask(supplier: Supplier, fetch: BlockFetch, kind: AskKind): Ask | undefined {
@@ -233,9 +243,13 @@ export class BlockFetcher implements FetchContext {
   }
 
   withdraw(supplier: Supplier, { cid, multihash }: BlockFetch): void {
-    supplier.outbox.push({ cid, type: 'CANCEL' })
     const ask = supplier.asks.get(multihash)
-    if (ask === undefined) return
+    if (ask === undefined) {
+      // It has answered; this only keeps its list of our wants short.
+      supplier.outbox.pushLater({ cid, type: 'CANCEL' })
+      return
+    }
+    supplier.outbox.push({ cid, type: 'CANCEL' })
     if (ask.kind === 'BLOCK') this.isTakingLong(ask)
     this.#end(ask, IGNORED)
   }
@@ -354,10 +368,20 @@ export class BlockFetcher implements FetchContext {
       this.#weigh(supplier.link, 'UNREQUESTED_BLOCK', undefined)
       return true
     }
-    supplier.failed()
     if (this.#end(spoilt, FAILURE)) this.#weigh(supplier.link, 'CORRUPT_BLOCK', spoilt.cid)
     this.#fetches.get(spoilt.multihash)?.ended(spoilt)
+    this.#abandon(supplier)
     return true
+  }
+
+  /** Nothing a peer was asked is waited for any longer. */
+  #abandon(supplier: Supplier): void {
+    supplier.failed()
+    for (const ask of [...supplier.asks.values()]) {
+      supplier.outbox.push({ cid: ask.cid, type: 'CANCEL' })
+      this.#end(ask, IGNORED)
+      this.#fetches.get(ask.multihash)?.ended(ask)
+    }
   }
 
   #broken(supplier: Supplier, error: unknown): void {

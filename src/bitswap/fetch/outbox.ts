@@ -9,6 +9,9 @@ import { encodeWants, type WantLine } from './want-message.ts'
  */
 const IDLE_MS = 3_000
 
+/** What is in no hurry waits this long for something to go along with, in ms. */
+const LATER_MS = 1_000
+
 /** Lines of one message. Helia takes 1,024 wants of a peer; kubo as many. */
 const MAX_LINES = 512
 
@@ -27,14 +30,29 @@ export class Outbox {
   #isSending = false
   #stream: Stream | undefined
   #idle: Deadline | undefined
+  #later: Deadline | undefined
 
   constructor(deadlines: Deadlines, handlers: OutboxHandlers) {
     this.#deadlines = deadlines
     this.#handlers = handlers
   }
 
+  /** Says something at once, with all that waits to be said. */
   push(line: WantLine): void {
     this.#lines.push(line)
+    this.#begin()
+  }
+
+  /** Says something when there is more to say, or after a while. */
+  pushLater(line: WantLine): void {
+    this.#lines.push(line)
+    if (!this.#isSending && this.#later === undefined)
+      this.#later = this.#deadlines.add(LATER_MS, () => this.#begin())
+  }
+
+  #begin(): void {
+    this.#later?.cancel()
+    this.#later = undefined
     if (this.#isSending) return
     this.#isSending = true
     // What is said in the same turn comes along.
@@ -44,6 +62,8 @@ export class Outbox {
   /** Ends the stream; what was not sent is dropped. */
   close(): void {
     this.#lines = []
+    this.#later?.cancel()
+    this.#later = undefined
     this.#leave()
   }
 

@@ -123,6 +123,30 @@ test.each(SEEDS)(
   }
 )
 
+describe('S10 a peer that was opened and does well again', () => {
+  const badMs = 3_000
+
+  test.each([1, 2, 3])('is probed, let in step by step, and has its share again: seed %d', async seed => {
+    const peers = Array.from({ length: PEERS }, (_, peer) => ({
+      delayMs: 500,
+      ...(peer === 0 && {
+        behaviour: ({ nowMs }: Situation): Behaviour => (nowMs < badMs ? 'CORRUPT' : 'GOOD')
+      })
+    }))
+    const outcome = await simulate({ seed, peers, blocks: 4_500, limitMs: 400_000 })
+    expect(outcome.delivered).toBe(4_500)
+    expect([...outcome.opened]).toEqual([0])
+    const statuses = [...outcome.protection.peers()]
+    const requests = statuses.map(({ counts }) => counts.requests)
+    const fairShare = requests.reduce((sum, count) => sum + count, 0) / PEERS
+    // What is counted in half a minute scatters.
+    expect(requests[0]).toBeGreaterThan(0.6 * fairShare)
+    expect(statuses[0]).toMatchObject({ circuitState: 'CLOSED', healthStatus: 'HEALTHY' })
+    // Nobody waited for it: it was probed besides others.
+    expect(percentile(outcome, 0.99)).toBeLessThan(3 * 500)
+  })
+})
+
 test.each(SEEDS)(
   'S12 what only two of ten have arrives, though all others are silent: seed %d',
   async seed => {
