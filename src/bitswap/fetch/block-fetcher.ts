@@ -91,13 +91,13 @@ export class BlockFetcher implements FetchContext {
   }
 
   /**
-   * @param prepare - given the fetch, new or under way; returns whether there are more providers to be connected to
+   * @param prepare - given the fetch, new or under way
    * @throws the signal's reason
    */
   async getBlock(
     cid: CID,
     { signal, onAsk, onBlock }: FetchOptions = {},
-    prepare: (fetch: BlockFetch) => boolean = () => false
+    prepare: (fetch: BlockFetch) => void = () => {}
   ): Promise<Uint8Array> {
     signal?.throwIfAborted()
     const multihash = readMultihash(cid.bytes)!
@@ -106,13 +106,13 @@ export class BlockFetcher implements FetchContext {
       fetch = new BlockFetch(cid, multihash, this)
       this.#fetches.set(multihash, fetch)
     }
+    prepare(fetch)
     const watcher: FetchWatcher = {
       signal,
       onAsk: ({ link }) => onAsk?.(link.peer),
       onBlock: ({ link }) => onBlock?.(link.peer)
     }
     const block = fetch.join(watcher)
-    if (prepare(fetch)) this.search(fetch)
     fetch.advance()
     return block
   }

@@ -62,7 +62,6 @@ export class BlockService {
   readonly #log: Logger
   readonly #search: ProviderSearch
   readonly #evidence = new EvidenceLog()
-  readonly #providers = new WeakMap<BlockFetch, Set<Provider>>()
   readonly #routings = new WeakMap<BlockFetch, ProviderRouting>()
   #loadHasher: HasherLoader = loadSha2
   #fetcher: BlockFetcher | undefined
@@ -72,12 +71,13 @@ export class BlockService {
   /** Until it is sure that somebody takes them. */
   #handling: Promise<void> | undefined
   #isStarted = false
+  #stopping = new AbortController()
 
   constructor(components: BlockServiceComponents, context: BlockServiceContext) {
     this.#components = components
     this.#context = context
     this.#log = components.logger.forComponent('bitswap-protection:fetch')
-    this.#search = new ProviderSearch(components.connectionManager, (peer, signal) =>
+    this.#search = new ProviderSearch(components.connectionManager, context.clock, (peer, signal) =>
       this.#dial(peer, signal)
     )
   }
@@ -89,6 +89,7 @@ export class BlockService {
 
   start(): void {
     this.#isStarted = true
+    this.#stopping = new AbortController()
     const topology: Topology = {
       notifyOnLimitedConnection: true,
       onConnect: peer => {
@@ -103,6 +104,7 @@ export class BlockService {
 
   stop(): void {
     this.#isStarted = false
+    this.#stopping.abort()
     const { registrar } = this.#components
     for (const id of this.#topologies) id.then(known => registrar.unregister(known))
     this.#topologies = []
@@ -125,11 +127,14 @@ export class BlockService {
     await this.#handling
     // Stopped meanwhile.
     if (this.#fetcher === undefined) throw new NotStartedError('The node was stopped')
-    const providers = new Set(options.providers)
+    if (options.providers !== undefined) {
+      // Whoever can be connected to is asked; who cannot, is not.
+      this.#search
+        .connect(options.providers, this.#stopping.signal)
+        .catch(error => this.#log.error('%e', error))
+    }
     return this.#fetcher.getBlock(cid, options, fetch => {
-      for (const provider of providers) this.#providersOf(fetch).add(provider)
       if (options.routing !== undefined) this.#routings.set(fetch, options.routing)
-      return providers.size > 0
     })
   }
 
@@ -175,16 +180,9 @@ export class BlockService {
     await Promise.all(this.#handled.map(protocol => registrar.handle(protocol, onStream)))
   }
 
-  #providersOf(fetch: BlockFetch): Set<Provider> {
-    const known = this.#providers.get(fetch) ?? new Set()
-    this.#providers.set(fetch, known)
-    return known
-  }
-
-  #findProviders(fetch: BlockFetch, signal: AbortSignal): Promise<void> {
-    const given = this.#providersOf(fetch)
+  async #findProviders(fetch: BlockFetch, signal: AbortSignal): Promise<void> {
     const routing = this.#routings.get(fetch) ?? this.#components.contentRouting
-    return this.#search.run(fetch.cid, given, routing, signal)
+    if (routing !== undefined) await this.#search.find(fetch.cid, routing, signal)
   }
 
   /** Connects to a peer, unless it may not be called; whether that worked counts. */

@@ -1,8 +1,9 @@
 import { type AbortOptions, isPeerId, type PeerId } from '@libp2p/interface'
 import type { ConnectionManager } from '@libp2p/interface-internal'
-import { peerIdFromCID } from '@libp2p/peer-id'
+import { peerIdFromCID, peerIdFromString } from '@libp2p/peer-id'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
+import type { Clock } from '../../core/index.ts'
 
 /** Somebody who may have a block: by peer id (as such or as a CID, as Helia gives them) or by address. */
 export type Provider = PeerId | CID | Multiaddr | Multiaddr[]
@@ -21,34 +22,46 @@ const MAX_FOUND = 10
 /** Providers being dialled at once for one search. */
 const MAX_DIALS = 8
 
+/** A provider that was given is not dialled again within this time, in ms, and so many are remembered. */
+const REDIAL_MS = 30_000
+const MAX_REMEMBERED = 256
+
 /** Connects to those who may have a block. */
 export class ProviderSearch {
   readonly #connectionManager: ConnectionManager
-  readonly #dial: (peer: PeerId | Multiaddr[], signal: AbortSignal) => Promise<unknown>
+  readonly #clock: Clock
+  readonly #dial: (target: PeerId | Multiaddr[], signal: AbortSignal) => Promise<unknown>
+  /** When each provider that was given was last dialled. */
+  readonly #dialledAt = new Map<string, number>()
 
   /** @param dial - connects to a peer; an error only means that this one is of no use */
   constructor(
     connectionManager: ConnectionManager,
-    dial: (peer: PeerId | Multiaddr[], signal: AbortSignal) => Promise<unknown>
+    clock: Clock,
+    dial: (target: PeerId | Multiaddr[], signal: AbortSignal) => Promise<unknown>
   ) {
     this.#connectionManager = connectionManager
+    this.#clock = clock
     this.#dial = dial
   }
 
-  /** Connects to those given, then to those that are found. Ends when there are no more. */
-  async run(
-    cid: CID,
-    given: Iterable<Provider>,
-    routing: ProviderRouting | undefined,
-    signal: AbortSignal
-  ): Promise<void> {
-    await this.#connectAll(given, signal)
-    if (routing === undefined || signal.aborted) return
+  /** Connects to those given that are not connected, unless that was tried just before. */
+  async connect(given: Iterable<Provider>, signal: AbortSignal): Promise<void> {
+    const targets = [...given].map(toDialable).filter(target => this.#isDue(target))
+    const work = async (): Promise<void> => {
+      for (let target = targets.shift(); target !== undefined; target = targets.shift())
+        await this.#connect(target, signal)
+    }
+    await Promise.all(Array.from({ length: MAX_DIALS }, work))
+  }
+
+  /** Connects to those the routing finds. Ends when there are no more. */
+  async find(cid: CID, routing: ProviderRouting, signal: AbortSignal): Promise<void> {
     const dials = new Set<Promise<boolean>>()
     let found = 0
     for await (const { id, multiaddrs } of routing.findProviders(cid, { signal })) {
       if (found++ === MAX_FOUND) break
-      const target = multiaddrs.length > 0 ? withPeer(multiaddrs, id) : id
+      const target = multiaddrs.length > 0 ? withPeer(multiaddrs, id) : toDialable(id)
       const dial: Promise<boolean> = this.#connect(target, signal).then(() => dials.delete(dial))
       dials.add(dial)
       if (dials.size >= MAX_DIALS) await Promise.race(dials)
@@ -56,22 +69,32 @@ export class ProviderSearch {
     await Promise.all(dials)
   }
 
-  async #connectAll(providers: Iterable<Provider>, signal: AbortSignal): Promise<void> {
-    const queue = [...providers]
-    const work = async (): Promise<void> => {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift())
-        await this.#connect(next, signal)
-    }
-    await Promise.all(Array.from({ length: MAX_DIALS }, work))
+  #isDue(target: PeerId | Multiaddr[]): boolean {
+    const key = target.toString()
+    const now = this.#clock.now()
+    if (this.#isConnected(target) || now - (this.#dialledAt.get(key) ?? -Infinity) < REDIAL_MS) return false
+    this.#dialledAt.delete(key)
+    if (this.#dialledAt.size >= MAX_REMEMBERED) this.#dialledAt.delete(this.#dialledAt.keys().next().value!)
+    this.#dialledAt.set(key, now)
+    return true
   }
 
   /** Never rejects. */
-  async #connect(provider: Provider, signal: AbortSignal): Promise<void> {
-    const target = toDialable(provider)
-    if (signal.aborted || (isPeerId(target) && this.#connectionManager.getConnections(target).length > 0))
-      return
+  async #connect(target: PeerId | Multiaddr[], signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.#isConnected(target)) return
     await this.#dial(target, signal).catch(() => {})
   }
+
+  #isConnected(target: PeerId | Multiaddr[]): boolean {
+    const peer = isPeerId(target) ? target : peerOf(target)
+    return peer !== undefined && this.#connectionManager.getConnections(peer).length > 0
+  }
+}
+
+/** Whose addresses they are, if they say so. */
+function peerOf([address]: readonly Multiaddr[]): PeerId | undefined {
+  const id = address?.getComponents().findLast(({ name }) => name === 'p2p')?.value
+  return id === undefined ? undefined : peerIdFromString(id)
 }
 
 function toDialable(provider: Provider): PeerId | Multiaddr[] {
