@@ -15,10 +15,10 @@ import {
 } from 'bitswap-protection'
 
 /** Of the service only what it does not share with `Protection`. */
-const { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials } = defaultBitswapProtectionOptions
+const { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials, hedgeShare } = defaultBitswapProtectionOptions
 
 const defaults: Readonly<Record<string, object>> = {
-  bitswapProtection: { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials },
+  bitswapProtection: { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials, hedgeShare },
   circuitBreaker: defaultCircuitBreakerOptions,
   health: defaultHealthOptions,
   protection: defaultProtectionOptions,

@@ -350,6 +350,23 @@ export class BitswapProtectionManager
     return explanation && Object.freeze({ ...explanation, faults: this.#blocks.faults(peer.toString()) })
   }
 
+  /**
+   * How a peer behaves, for gossipsub: `appSpecificScore: peer => protection.score(peer)`. It is 0 for a peer that
+   * behaves or is not known, and never above: whoever serves blocks well need not relay messages well. With gossipsub's
+   * weight of 10 a spoiler of blocks is ignored altogether (its graylist threshold is -80), and to a peer whose circuit is
+   * open nothing is published (-50).
+   *
+   * @param peer - its id, or that as text
+   */
+  score(peer: PeerId | string): number {
+    const key = peer.toString()
+    if (this.#blocks.faults(key).some(({ fault }) => fault === 'CORRUPT_BLOCK')) return -10
+    const status = this.#protection.getPeerStatus(key)
+    if (status === undefined) return 0
+    if (status.circuitState === 'OPEN') return -5
+    return status.circuitState === 'HALF_OPEN' || status.healthStatus === 'UNHEALTHY' ? -1 : 0
+  }
+
   /** Keeps a peer from being called until {@link release}. @throws TableFullError */
   isolate(peer: PeerId): void {
     this.#protection.isolate(peer.toString())

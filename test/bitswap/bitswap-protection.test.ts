@@ -1286,3 +1286,27 @@ describe('a peer that is gone while it was expected to answer', () => {
     expect((await attempt(again)).error).toBe(undefined)
   })
 })
+
+describe('the score of a peer', () => {
+  test('is 0 while nothing is held against it, known or not', async () => {
+    const { manager, peer } = createManager()
+    expect(manager.score(peer)).toBe(0)
+    await manager.executeRequest(peer, () => {})
+    expect(manager.score(peer)).toBe(0)
+    expect(manager.score(peer.toString())).toBe(0)
+  })
+
+  test('is lowest while its circuit is open, and low while it is tried', async () => {
+    const { manager, peer, open, advance } = createManager()
+    await open()
+    expect(manager.score(peer)).toBe(-5)
+    await advance(TIMEOUT_MS + 100)
+    expect(manager.score(peer)).toBe(-1)
+  })
+
+  test('is that of an open circuit for one that is isolated', () => {
+    const { manager, peer } = createManager()
+    manager.isolate(peer)
+    expect(manager.score(peer)).toBe(-5)
+  })
+})

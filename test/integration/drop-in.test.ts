@@ -1,9 +1,19 @@
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { withBitswap } from '@helia/bitswap'
+import { withLibp2pLight } from '@helia/libp2p'
 import { unixfs } from '@helia/unixfs'
+import { identify } from '@libp2p/identify'
+import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
+import { createHeliaLight } from 'helia'
+import { createLibp2p } from 'libp2p'
 import { CID } from 'multiformats/cid'
 import { describe, expect, test, vi } from 'vitest'
-import { unprotectBitswap } from '../../src/bitswap/index.ts'
+import { bitswapProtection, protectBitswap, unprotectBitswap } from '../../src/bitswap/index.ts'
 import { makeBlocks, makeBytes } from '../../src/cli/swarm/blocks.ts'
+import { Swarm } from '../../src/cli/swarm/swarm.ts'
+import type { SwarmPeer } from '../../src/cli/swarm/swarm-peer.ts'
 import { Client } from './support/client.ts'
 import { frozen, TestSwarm } from './support/test-swarm.ts'
 import { until } from './support/waiting.ts'
@@ -99,6 +109,70 @@ describe('blocks', () => {
     await swarm.peer('b').addBlocks(request)
     expect(Buffer.compare(await got, block!.bytes)).toBe(0)
   })
+})
+
+describe('while blocks are being fetched', () => {
+  test.each<[string, (peer: SwarmPeer) => unknown]>([
+    ['frozen', peer => peer.freeze()],
+    ['killed', peer => peer.kill()]
+  ])('a peer may be %s, and nobody waits for it', async (_, befall) => {
+    await using others = await Swarm.start([{ name: 'victim' }, { name: 'well' }])
+    await using client = await startDropIn()
+    await client.connect(...others.peers)
+    const request = { seed: 2_000, count: 100, sizeBytes: 20_000 }
+    await Promise.all(others.peers.map(peer => peer.addBlocks(request)))
+    const blocks = await makeBlocks(request)
+    await client.getAll(blocks.slice(0, 30), 6)
+    const rest = client.getAll(blocks.slice(30), 6)
+    await befall(others.peer('victim'))
+    expect(Math.max(...(await rest))).toBeLessThan(STOCK_MS / 4)
+    expect(client.status(others.peer('well'))).toMatchObject({ counts: { totalFailures: 0 } })
+  })
+})
+
+test('a node without Helia gets blocks by itself, and gives back the protocol when it stops', async () => {
+  const peer = swarm.peer('a')
+  const [block] = await swarm.addBlocks(1, [peer])
+  const node = await createLibp2p({
+    addresses: { listen: [] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    services: { identify: identify(), protection: bitswapProtection() }
+  })
+  try {
+    const { protection } = node.services
+    const signal = AbortSignal.timeout(10_000)
+    const got = await protection.getBlock(block!.cid, { providers: [multiaddr(peer.multiaddr)], signal })
+    expect(Buffer.compare(got, block!.bytes)).toBe(0)
+    expect(node.getProtocols()).toContain('/ipfs/bitswap/1.2.0')
+  } finally {
+    await node.stop()
+  }
+  expect(node.getProtocols()).not.toContain('/ipfs/bitswap/1.2.0')
+})
+
+test('in mode off the node fetches as stock Helia does', async () => {
+  await using client = await Client.start({ isDropIn: true, protection: { mode: 'off' } })
+  await client.connect(...swarm.peers(...healthy))
+  const blocks = await swarm.addBlocks(5, swarm.peers(...healthy))
+  await client.getAll(blocks, 2)
+  expect([...client.protection.peers()].flatMap(({ counts }) => counts.requests)).toEqual([])
+})
+
+test('a Helia node without the service says what is missing', async () => {
+  const helia = protectBitswap(
+    withBitswap(
+      withLibp2pLight(createHeliaLight(), {
+        addresses: { listen: [] },
+        transports: [tcp()],
+        connectionEncrypters: [noise()],
+        streamMuxers: [yamux()],
+        services: { identify: identify() }
+      })
+    )
+  )
+  await expect(helia.start()).rejects.toMatchObject({ name: 'ProtectionMissingError' })
 })
 
 test('a file is read by unixfs', async () => {
