@@ -27,8 +27,11 @@ const MAX_LIMIT_MS = 7_000
 /** Nobody is given longer than this, in ms, however much deadlines are stretched: Bitcoin Core's maximum. */
 const MAX_STRETCHED_MS = 64_000
 
-/** A peer that sends less than this while it is waited for, in bytes per second, does not get on. */
+/** A peer that sends less than this for each block it is waited for, in bytes per second, does not get on. */
 const MIN_BYTES_PER_S = 1_024
+
+/** However much a peer sends meanwhile, a block is not waited for longer than this, in ms. */
+const MAX_WAIT_MS = 30_000
 
 /** A peer counts as active for this long after it was asked, in ms. */
 const ACTIVE_MS = 30_000
@@ -109,8 +112,8 @@ export class BlockFetcher implements FetchContext {
     prepare(fetch)
     const watcher: FetchWatcher = {
       signal,
-      onAsk: ({ link }) => onAsk?.(link.peer),
-      onBlock: ({ link }) => onBlock?.(link.peer)
+      onAsk: supplier => this.#tell(onAsk, supplier),
+      onBlock: supplier => this.#tell(onBlock, supplier)
     }
     const block = fetch.join(watcher)
     fetch.advance()
@@ -280,8 +283,18 @@ export class BlockFetcher implements FetchContext {
   onOver(fetch: BlockFetch): void {
     this.#fetches.delete(fetch.multihash)
     this.#searches.get(fetch)?.abort()
+    this.#searches.delete(fetch)
     // Somebody may have room now.
     this.#advanceAll()
+  }
+
+  /** What a caller's listener throws is no matter of the fetch, nor of other callers. */
+  #tell(listener: FetchOptions['onAsk'], { link }: Supplier): void {
+    try {
+      listener?.(link.peer)
+    } catch (error) {
+      this.#log.error('a listener failed - %e', error)
+    }
   }
 
   #advanceAll(): void {
@@ -303,7 +316,8 @@ export class BlockFetcher implements FetchContext {
     const { supplier, multihash } = ask
     const limitMs = this.#limitMs(supplier)
     const progressBytes = supplier.receivedBytes - ask.seenBytes
-    if (progressBytes >= (MIN_BYTES_PER_S * limitMs) / 1000) {
+    const dueBytes = (MIN_BYTES_PER_S * limitMs * supplier.waiting) / 1000
+    if (progressBytes >= dueBytes && this.deadlines.awakeMs - ask.askedAtMs < MAX_WAIT_MS) {
       ask.seenBytes = supplier.receivedBytes
       ask.deadline = this.deadlines.add(limitMs, () => this.#deadline(ask))
       return
@@ -337,10 +351,10 @@ export class BlockFetcher implements FetchContext {
     })
   }
 
-  /** Counts a fault that stands for several failures; the first has been counted. */
-  #weigh(link: PeerLink, fault: Fault, cid: CID | undefined): void {
+  /** Counts a fault that stands for several failures, of which so many have been counted. */
+  #weigh(link: PeerLink, fault: Fault, cid: CID | undefined, counted = 1): void {
     const { table } = this.#protection
-    for (let count = 1; count < faultWeights[fault]; count++) {
+    for (let count = counted; count < faultWeights[fault]; count++) {
       const now = this.#clock.now()
       const slot = this.#protection.slot(link.key, now)
       table.settle(slot, table.follow(slot, now, NO_LIMIT_MS), FAILURE, now)
@@ -365,7 +379,7 @@ export class BlockFetcher implements FetchContext {
       ({ cid, kind }) => kind === 'BLOCK' && isLike(cid, prefix)
     )
     if (spoilt === undefined) {
-      this.#weigh(supplier.link, 'UNREQUESTED_BLOCK', undefined)
+      this.#weigh(supplier.link, 'UNREQUESTED_BLOCK', undefined, 0)
       return true
     }
     if (this.#end(spoilt, FAILURE)) this.#weigh(supplier.link, 'CORRUPT_BLOCK', spoilt.cid)
