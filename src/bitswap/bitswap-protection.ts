@@ -6,6 +6,7 @@ import {
   type Logger,
   type Metrics,
   type PeerId,
+  type PeerStore,
   type Startable,
   serviceCapabilities,
   TypedEventEmitter,
@@ -43,6 +44,7 @@ import { InboundObserver } from './inbound-observer.ts'
 import { MessageWatch } from './message-watch.ts'
 import { PeerJudge } from './peer-judge.ts'
 import { type PeerLink, PeerLinks } from './peer-link.ts'
+import { PeerTags } from './peer-tags.ts'
 import { ProtectionMetrics } from './protection-metrics.ts'
 import { StreamGate } from './stream-gate.ts'
 
@@ -97,6 +99,8 @@ export interface BitswapProtectionComponents {
   readonly metrics?: Metrics
   /** Where providers of blocks are looked up. */
   readonly contentRouting?: ContentRouting
+  /** Where peers are tagged by their health. */
+  readonly peerStore?: PeerStore
 }
 
 /** What is known of a peer. Plain, frozen data; `key` is the peer id. */
@@ -154,6 +158,7 @@ export class BitswapProtectionManager
   readonly #dialGate: DialGate | undefined
   readonly #metrics: ProtectionMetrics
   readonly #blocks: BlockService
+  readonly #tags: PeerTags | undefined
   /** Peers that lacked a message when the service was stopped. */
   readonly #owedBefore = new Set<string>()
   #isStarted = false
@@ -227,6 +232,7 @@ export class BitswapProtectionManager
       hedgeShare,
       open: link => this.#gate.open(link)
     })
+    this.#tags = components.peerStore && new PeerTags(components.peerStore, this.#log)
     this.#dialGate = gateDials ? new DialGate(components.connectionGater, this.#protection) : undefined
   }
 
@@ -405,9 +411,12 @@ export class BitswapProtectionManager
       this.#announce(link)
       this.#blocks.fetcher?.readmitted()
     }
-    if (this.listenerCount(type) === 0) return
+    const isTagged = event.type === 'health:change' && this.mode === 'enforce'
+    if (!isTagged && this.listenerCount(type) === 0) return
     const peer = link?.peer ?? readPeerId(key)
-    if (peer !== undefined) this.safeDispatchEvent(type, { detail: { ...event, peer } })
+    if (peer === undefined) return
+    if (isTagged) this.#tags?.note(peer, event.to)
+    this.safeDispatchEvent(type, { detail: { ...event, peer } })
   }
 
   #onSuspect(link: PeerLink): void {

@@ -4,6 +4,7 @@ import { withBitswap } from '@helia/bitswap'
 import { withLibp2pLight } from '@helia/libp2p'
 import { unixfs } from '@helia/unixfs'
 import { identify } from '@libp2p/identify'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createHeliaLight } from 'helia'
@@ -184,6 +185,15 @@ test('a file is read by unixfs', async () => {
   const parts: Uint8Array[] = []
   for await (const part of unixfs(client.helia).cat(CID.parse(cid))) parts.push(part)
   expect(Buffer.compare(Buffer.concat(parts), makeBytes(request))).toBe(0)
+})
+
+test('a peer that serves well is tagged for the connection pruner', async () => {
+  await using client = await startDropIn()
+  const peer = swarm.peer('c')
+  await client.connect(peer)
+  await client.getAll(await swarm.addBlocks(30, [peer]), 3)
+  const { tags } = await client.libp2p.peerStore.get(peerIdFromString(peer.peerId))
+  expect(tags.get('bitswap-protection')?.value).toBe(50)
 })
 
 test('whoever asks the node is still served by stock Bitswap', async () => {
