@@ -1,41 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { Deadlines } from '../../src/bitswap/deadlines.ts'
-import { type Clock, ManualClock } from '../../src/core/index.ts'
+import { LateClock } from './support/late-clock.ts'
 
 const TICK_MS = 25
 /** More than this between two looks is a stall. */
 const STALL_MS = 75
-
-/** A clock whose timers may come late, as those of a process do that was held up. */
-class LateClock implements Clock {
-  readonly #clock = new ManualClock()
-  #lateMs = 0
-
-  get pendingTimers(): number {
-    return this.#clock.pendingTimers
-  }
-
-  now(): number {
-    return this.#clock.now() + this.#lateMs
-  }
-
-  wallTime(): number {
-    return this.#clock.wallTime() + this.#lateMs
-  }
-
-  schedule(callback: () => void, delayMs: number): () => void {
-    return this.#clock.schedule(callback, delayMs)
-  }
-
-  advance(ms: number): void {
-    this.#clock.advance(ms)
-  }
-
-  /** Lets time pass in which no timer can run. */
-  stall(ms: number): void {
-    this.#lateMs += ms
-  }
-}
 
 function create() {
   const clock = new LateClock()

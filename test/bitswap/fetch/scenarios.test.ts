@@ -123,6 +123,15 @@ test.each(SEEDS)(
   }
 )
 
+test.each(SEEDS)('S9 nobody is blamed for a process that is held up: seed %d', async seed => {
+  const peers = Array.from({ length: PEERS }, () => ({ delayMs: 60 }))
+  const stalls = { everyMs: 200, lengthMs: 2_500 }
+  const outcome = await simulate({ seed, peers, blocks: BLOCKS, stalls })
+  expect(outcome.delivered).toBe(BLOCKS)
+  expect(outcome.faults).toEqual([])
+  expect(outcome.opened.size).toBe(0)
+})
+
 describe('S10 a peer that was opened and does well again', () => {
   const badMs = 3_000
 

@@ -7,8 +7,9 @@ import type { Fault } from '../../../../src/bitswap/fetch/fault.ts'
 import { MessageReader, type WantlistEntry } from '../../../../src/bitswap/message-reader.ts'
 import { readMultihash } from '../../../../src/bitswap/multihash.ts'
 import { type PeerLink, PeerLinks } from '../../../../src/bitswap/peer-link.ts'
-import { ManualClock, Protection } from '../../../../src/core/index.ts'
+import { Protection } from '../../../../src/core/index.ts'
 import { settlePromises } from '../../../support/drive.ts'
+import { LateClock } from '../../support/late-clock.ts'
 import { blockOf, type TestBlock } from '../../support/messages.ts'
 import { createLogger, peerOf } from '../../support/peers.ts'
 
@@ -47,6 +48,8 @@ export interface Plan {
   /** After this it is over, in ms of virtual time. */
   readonly limitMs?: number
   readonly hedgeShare?: number
+  /** Every so often, in ms, this process is held up for so long. */
+  readonly stalls?: { readonly everyMs: number; readonly lengthMs: number }
 }
 
 /** What came of it. */
@@ -198,7 +201,7 @@ class SimulatedPeer {
 }
 
 class Simulation {
-  readonly clock = new ManualClock()
+  readonly clock = new LateClock()
   readonly deadlines = new Deadlines(this.clock)
   readonly random: () => number
   readonly protection: Protection
@@ -280,7 +283,9 @@ export async function simulate(plan: Plan): Promise<Outcome> {
     .finally(() => {
       isOver = true
     })
-  while (!isOver && clock.now() < limitMs) {
+  const { everyMs, lengthMs } = plan.stalls ?? { everyMs: Infinity, lengthMs: 0 }
+  for (let stepMs = 0; !isOver && clock.now() < limitMs; stepMs += STEP_MS) {
+    if (stepMs % everyMs === everyMs - STEP_MS) clock.stall(lengthMs)
     clock.advance(STEP_MS)
     await settlePromises()
   }
