@@ -88,7 +88,9 @@ export class BlockFetch {
   readonly multihash: string
   readonly #context: FetchContext
   readonly #waiters = new Set<Waiter>()
-  /** Who was asked for the block on the connection that stands. */
+  /** Who was asked anything on the connection that stands, and has to be told when it is over. */
+  readonly #addressed = new Set<Supplier>()
+  /** Of these, who was asked for the block, and is not asked again for now. */
   readonly #asked = new Set<Supplier>()
   /** Those of whom it is not known what becomes of it. */
   readonly #live = new Map<Supplier, Ask>()
@@ -98,6 +100,9 @@ export class BlockFetch {
   #search: Deadline | undefined
   #retry: Deadline | undefined
   #retryMs = MIN_RETRY_MS
+  #isAdvancing = false
+  /** Whether providers were looked for since those were last asked once more who have said nothing. */
+  #isSearched = false
 
   constructor(cid: CID, multihash: string, context: FetchContext) {
     this.cid = cid
@@ -118,8 +123,11 @@ export class BlockFetch {
 
   /** Asks the next peer, if that is of use now. */
   advance(): void {
-    if (this.#isOver || this.#live.size > 0) return
+    // To ask who may be asked can end a time out, which lets everybody advance.
+    if (this.#isOver || this.#isAdvancing || this.#live.size > 0) return
+    this.#isAdvancing = true
     if (!this.#askNext()) this.#starve()
+    this.#isAdvancing = false
   }
 
   /** An ask is over, and brought no block; or its peer is not waited for any longer. */
@@ -147,6 +155,7 @@ export class BlockFetch {
 
   /** A peer is gone, with all that was asked of it. */
   forget(supplier: Supplier): void {
+    this.#addressed.delete(supplier)
     this.#asked.delete(supplier)
     this.#live.delete(supplier)
     this.#wantsWord.delete(supplier)
@@ -188,8 +197,7 @@ export class BlockFetch {
     if (this.#isOver) return
     this.#isOver = true
     for (const deadline of [this.#hedge, this.#search, this.#retry]) deadline?.cancel()
-    for (const supplier of new Set([...this.#asked, ...this.#wantsWord]))
-      this.#context.withdraw(supplier, this)
+    for (const supplier of this.#addressed) this.#context.withdraw(supplier, this)
     this.#context.onOver(this)
   }
 
@@ -215,13 +223,14 @@ export class BlockFetch {
   #ask(supplier: Supplier): boolean {
     const ask = this.#context.ask(supplier, this, 'BLOCK')
     if (ask === undefined) return false
-    this.#wantsWord.delete(supplier)
+    this.#addressed.add(supplier)
     this.#asked.add(supplier)
     this.#live.set(supplier, ask)
-    for (const { watcher } of this.#waiters) watcher.onAsk(supplier)
     this.#planHedge(this.#context.hedgeAfterMs(), false)
     if (this.#context.standing(supplier) === 'ORDINARY') this.#probe()
     if (this.#isUnsure(supplier)) this.#askAround()
+    // Last, since who is told may give up.
+    for (const { watcher } of this.#waiters) watcher.onAsk(supplier)
     return true
   }
 
@@ -230,7 +239,9 @@ export class BlockFetch {
     const isOnProbation = (supplier: Supplier): boolean => this.#context.standing(supplier) === 'PROBATION'
     const supplier = this.#eligible().find(isOnProbation)
     if (supplier === undefined || [...this.#asked].some(isOnProbation)) return
-    if (this.#context.ask(supplier, this, 'BLOCK') !== undefined) this.#asked.add(supplier)
+    if (this.#context.ask(supplier, this, 'BLOCK') === undefined) return
+    this.#addressed.add(supplier)
+    this.#asked.add(supplier)
   }
 
   /** Whether a peer may well not deliver: it often lacks blocks, or nothing is known of anybody. */
@@ -245,7 +256,9 @@ export class BlockFetch {
     const others = this.#ranked().slice(0, MAX_ASKED_AROUND - this.#wantsWord.size)
     for (const { supplier } of others) {
       if (supplier.hasPromised(this.multihash)) continue
-      if (this.#context.ask(supplier, this, 'HAVE') !== undefined) this.#wantsWord.add(supplier)
+      if (this.#context.ask(supplier, this, 'HAVE') === undefined) continue
+      this.#addressed.add(supplier)
+      this.#wantsWord.add(supplier)
     }
   }
 
@@ -257,7 +270,8 @@ export class BlockFetch {
       for (const ask of this.#live.values()) this.#context.isTakingLong(ask)
       // Whoever never delivered is being tried out, and his number is limited: that is no matter of the budget either.
       const isTrial = [...this.#live.keys()].every(({ pace }) => !pace.isKnown)
-      const mayAsk = isFree || isTrial || this.#context.takeHedge()
+      const isUseful = this.#eligible().length > 0
+      const mayAsk = isUseful && (isFree || isTrial || this.#context.takeHedge())
       const isAsked = mayAsk && this.#askNext()
       if (!isAsked) this.#planHedge(this.#context.hedgeAfterMs(), false)
     })
@@ -309,13 +323,25 @@ export class BlockFetch {
 
   /** Nobody is left to ask. */
   #starve(): void {
-    this.#context.search(this)
+    if (!this.#isSearched && !this.#hasProspects()) {
+      this.#isSearched = true
+      this.#context.search(this)
+    }
     if (this.#retry !== undefined) return
     this.#retry = this.#context.deadlines.add(this.#retryMs, () => {
       this.#retry = undefined
       this.#retryMs = Math.min(MAX_RETRY_MS, 2 * this.#retryMs)
-      this.#asked.clear()
+      this.#isSearched = false
+      for (const supplier of this.#asked)
+        if (supplier.asks.get(this.multihash)?.isOverdue !== false) this.#asked.delete(supplier)
       this.advance()
     })
+  }
+
+  /** Whether somebody who is connected has only to say whether it has the block, or to have room. */
+  #hasProspects(): boolean {
+    const mayHaveRoom = (supplier: Supplier): boolean =>
+      !this.#asked.has(supplier) && !supplier.lacks(this.multihash) && this.#context.mayAsk(supplier)
+    return this.#wantsWord.size > 0 || [...this.#context.suppliers()].some(mayHaveRoom)
   }
 }

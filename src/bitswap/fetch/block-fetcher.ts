@@ -36,6 +36,9 @@ const MAX_WAIT_MS = 30_000
 /** A peer counts as active for this long after it was asked, in ms. */
 const ACTIVE_MS = 30_000
 
+/** Blocks remembered that were wanted of late. */
+const MAX_WANTED = 4096
+
 /** What the fetcher needs of the node. */
 export interface FetcherHost {
   /** Opens a stream to a peer for our own wants. */
@@ -64,6 +67,8 @@ export class BlockFetcher implements FetchContext {
   readonly #log: Logger
   readonly #suppliers = new Map<string, Supplier>()
   readonly #fetches = new Map<string, BlockFetch>()
+  /** Whoever sends one of these was asked for it, be it over a connection that is gone. */
+  readonly #wanted = new Set<string>()
   readonly #searches = new Map<BlockFetch, AbortController>()
   readonly #budget: HedgeBudget
   readonly #hedgeDelay: HedgeDelay
@@ -108,6 +113,9 @@ export class BlockFetcher implements FetchContext {
     if (fetch === undefined) {
       fetch = new BlockFetch(cid, multihash, this)
       this.#fetches.set(multihash, fetch)
+      this.#wanted.delete(multihash)
+      if (this.#wanted.size >= MAX_WANTED) this.#wanted.delete(this.#wanted.values().next().value!)
+      this.#wanted.add(multihash)
     }
     prepare(fetch)
     const watcher: FetchWatcher = {
@@ -374,7 +382,7 @@ export class BlockFetcher implements FetchContext {
 
   /** A block that was not asked for: what was asked for, spoilt? Or a late answer? */
   #unasked(supplier: Supplier, prefix: Prefix, multihash: string): boolean {
-    if (supplier.link.wants.wasAsked(multihash)) return false
+    if (supplier.link.wants.wasAsked(multihash) || this.#wanted.has(multihash)) return false
     const spoilt = [...supplier.asks.values()].find(
       ({ cid, kind }) => kind === 'BLOCK' && isLike(cid, prefix)
     )

@@ -1,6 +1,6 @@
 import type { Stream, StreamCloseEvent } from '@libp2p/interface'
-import type { CID } from 'multiformats/cid'
 import type { Deadline, Deadlines } from '../deadlines.ts'
+import { textOf } from '../multihash.ts'
 import { encodeWants, type WantLine } from './want-message.ts'
 
 /**
@@ -31,6 +31,9 @@ export class Outbox {
   #stream: Stream | undefined
   #idle: Deadline | undefined
   #later: Deadline | undefined
+  /** The last that broke and was told of. */
+  #broken: Stream | undefined
+  #isClosed = false
 
   constructor(deadlines: Deadlines, handlers: OutboxHandlers) {
     this.#deadlines = deadlines
@@ -61,6 +64,7 @@ export class Outbox {
 
   /** Ends the stream; what was not sent is dropped. */
   close(): void {
+    this.#isClosed = true
     this.#lines = []
     this.#later?.cancel()
     this.#later = undefined
@@ -72,25 +76,36 @@ export class Outbox {
       while (this.#lines.length > 0) {
         const stream = await this.#ready()
         const lines = this.#take()
-        if (lines.length > 0 && !stream.send(encodeWants(lines))) await stream.onDrain()
+        if (lines.length > 0 && !stream.send(encodeWants(lines))) await this.#drain(stream)
       }
+      this.#isSending = false
+      this.#rest()
     } catch (error) {
+      // From here on it may be that more is said.
+      this.#isSending = false
       this.#lines = []
       this.#leave()
       this.#handlers.onBroken(error)
-    } finally {
-      this.#isSending = false
-      this.#rest()
+    }
+  }
+
+  /** Waits until a stream takes more, or its end has been told of. */
+  async #drain(stream: Stream): Promise<void> {
+    try {
+      await stream.onDrain()
+    } catch (error) {
+      if (stream !== this.#broken) throw error
     }
   }
 
   /** The next message. What is said twice of one block goes in two: which line of one message counts is not defined. */
   #take(): WantLine[] {
-    const mentioned = new Set<CID>()
+    const mentioned = new Set<string>()
     let count = 0
     for (const { cid } of this.#lines.slice(0, MAX_LINES)) {
-      if (mentioned.has(cid)) break
-      mentioned.add(cid)
+      const multihash = textOf(cid.multihash.bytes)
+      if (mentioned.has(multihash)) break
+      mentioned.add(multihash)
       count++
     }
     return this.#lines.splice(0, count)
@@ -108,6 +123,7 @@ export class Outbox {
   }
 
   #rest(): void {
+    if (this.#isClosed) this.#leave()
     if (this.#stream === undefined) return
     this.#idle = this.#deadlines.add(IDLE_MS, () => this.#leave())
   }
@@ -121,6 +137,8 @@ export class Outbox {
 
   #onClose(stream: Stream, { error, local }: StreamCloseEvent): void {
     if (this.#stream === stream) this.#leave()
-    if (error !== undefined && local === false) this.#handlers.onBroken(error)
+    if (error === undefined || local !== false) return
+    this.#broken = stream
+    this.#handlers.onBroken(error)
   }
 }

@@ -60,10 +60,11 @@ export class ProviderSearch {
     const dials = new Set<Promise<boolean>>()
     let found = 0
     for await (const { id, multiaddrs } of routing.findProviders(cid, { signal })) {
-      if (found++ === MAX_FOUND) break
       const target = multiaddrs.length > 0 ? withPeer(multiaddrs, id) : toDialable(id)
       const dial: Promise<boolean> = this.#connect(target, signal).then(() => dials.delete(dial))
       dials.add(dial)
+      // Whether there are more may take long to find out.
+      if (++found === MAX_FOUND) break
       if (dials.size >= MAX_DIALS) await Promise.race(dials)
     }
     await Promise.all(dials)

@@ -1,0 +1,960 @@
+import { getEventListeners } from 'node:events'
+import { describe, expect, test } from 'vitest'
+import { tripAt } from '../../../src/core/index.ts'
+import { Bench, blocks, type FakePeer, NOTHING } from './support/fetcher.ts'
+
+/** A second peer is asked after this long while nothing is known of any, in ms. */
+const UNKNOWN_HEDGE_MS = 250
+/** Time until the last cancel has gone and streams are closed, in ms. */
+const REST_MS = 4_100
+
+/** Peers that have delivered blocks in `ms` each. */
+async function withKnown(bench: Bench, ...everyMs: readonly number[]): Promise<FakePeer[]> {
+  const peers: FakePeer[] = []
+  for (const ms of everyMs) {
+    const peer = bench.peer().connect()
+    // Only this one, so that it is asked.
+    for (const other of peers) bench.protection.isolate(other.link.key)
+    await bench.teach(peer, ms)
+    for (const other of peers) bench.protection.release(other.link.key)
+    peers.push(peer)
+  }
+  await bench.advance(REST_MS)
+  for (const peer of peers) peer.takeLines()
+  return peers
+}
+
+describe('while nothing is known of anybody', () => {
+  test('one peer is asked for the block, and the others whether they have it', async () => {
+    const bench = new Bench()
+    const [a, b, c] = bench.connect(3) as [FakePeer, FakePeer, FakePeer]
+    const got = bench.get(0)
+    await bench.settle()
+    expect([a, b, c].map(peer => peer.takeMessages())).toEqual([[['want 0']], [['have? 0']], [['have? 0']]])
+    expect(await a.send(0)).toBe(true)
+    await bench.settle()
+    expect(got.bytes).toEqual(blocks[0]!.data)
+    expect(got.asked).toEqual([a.link.peer])
+    expect(got.from).toEqual([a.link.peer])
+    // It has sent it, so there is nothing to take back; what was asked of the others is.
+    expect([a, b, c].map(peer => peer.takeMessages())).toEqual([[], [['cancel 0']], [['cancel 0']]])
+    expect([a, b, c].map(({ successes }) => successes)).toEqual([1, 0, 0])
+    expect([a, b, c].map(({ failures }) => failures)).toEqual([0, 0, 0])
+    await bench.advance(REST_MS)
+    expect(bench.remains).toEqual(NOTHING)
+  })
+
+  test('32 others are asked at most', async () => {
+    const bench = new Bench()
+    const peers = bench.connect(40)
+    bench.get(0)
+    await bench.settle()
+    expect(peers.flatMap(peer => peer.takeLines()).sort()).toEqual([
+      ...Array.from({ length: 32 }, () => 'have? 0'),
+      'want 0'
+    ])
+  })
+
+  test('a block is taken from whoever sends it', async () => {
+    const bench = new Bench()
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    const got = bench.get(0)
+    await bench.settle()
+    expect(await b.send(0)).toBe(true)
+    await bench.settle()
+    expect(got.from).toEqual([b.link.peer])
+    expect(a.takeLines()).toEqual(['want 0', 'cancel 0'])
+    expect([a.successes, b.successes]).toEqual([0, 1])
+    expect(a.failures).toBe(0)
+  })
+
+  test('who has the block is asked for it 50 ms later, at no cost, if who was asked first says nothing', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    bench.get(0)
+    await bench.advance(100)
+    expect(b.tell(0, true)).toBe(true)
+    await bench.advance(25)
+    expect(b.takeMessages()).toEqual([['have? 0']])
+    await bench.advance(25)
+    // Asked a second time on one connection, it would not answer unless the first was taken back.
+    expect(b.takeMessages()).toEqual([['cancel 0'], ['want 0']])
+    expect(a.takeMessages()).toEqual([['want 0']])
+  })
+
+  test('who has the block is not asked for it yet if who was asked first has it, too', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    bench.get(0)
+    await bench.settle()
+    a.tell(0, true)
+    b.tell(0, true)
+    await bench.advance(100)
+    expect(a.takeMessages()).toEqual([['want 0']])
+    expect(b.takeMessages()).toEqual([['have? 0']])
+  })
+
+  test('who has the block is asked for it at once if who was asked first lacks it', async () => {
+    const bench = new Bench()
+    const [a, b, c] = bench.connect(3) as [FakePeer, FakePeer, FakePeer]
+    bench.get(0)
+    await bench.settle()
+    c.tell(0, true)
+    expect(a.tell(0, false)).toBe(true)
+    await bench.settle()
+    expect(b.takeMessages()).toEqual([['have? 0']])
+    expect(c.takeMessages()).toEqual([['have? 0'], ['cancel 0'], ['want 0']])
+  })
+})
+
+describe('a peer that is known', () => {
+  test('is asked alone', async () => {
+    const bench = new Bench()
+    const [a] = (await withKnown(bench, 50)) as [FakePeer]
+    const [b] = bench.connect(1) as [FakePeer]
+    bench.get(0)
+    await bench.settle()
+    expect(a.takeMessages()).toEqual([['want 0']])
+    expect(b.takeMessages()).toEqual([])
+  })
+
+  test('that lacks most of what it is asked for is asked together with others', async () => {
+    const bench = new Bench()
+    const [a] = (await withKnown(bench, 50)) as [FakePeer]
+    a.onLine = (word, number) => {
+      if (word === 'want') a.tell(number, false)
+    }
+    for (let number = 0; number < 10; number++) {
+      const got = bench.get(number)
+      await bench.settle()
+      got.abort()
+    }
+    await bench.advance(REST_MS)
+    a.takeLines()
+    a.onLine = () => {}
+    const [b] = bench.connect(1) as [FakePeer]
+    b.onLine = () => {}
+    // b never lacked anything, so it comes first.
+    bench.get(20)
+    await bench.settle()
+    expect(b.takeMessages()).toEqual([['want 20']])
+    expect(a.takeMessages()).toEqual([])
+    b.tell(20, false)
+    await bench.settle()
+    expect(a.takeMessages()).toEqual([['have? 20']])
+  })
+
+  test('comes before others by how quick it is', async () => {
+    const bench = new Bench()
+    const [slow, quick] = (await withKnown(bench, 200, 50)) as [FakePeer, FakePeer]
+    bench.get(0)
+    await bench.settle()
+    expect(quick.takeMessages()).toEqual([['want 0']])
+    expect(slow.takeMessages()).toEqual([])
+  })
+
+  test('is as good as others that are up to twice as slow', async () => {
+    const picks: number[] = []
+    const bench = new Bench({ random: () => picks.shift() ?? 0 })
+    const [quick, good, slow] = (await withKnown(bench, 100, 150, 300)) as [FakePeer, FakePeer, FakePeer]
+    // The lower of two: each pick is of the two that are as good.
+    picks.push(0.99, 0.99)
+    const got = bench.get(0)
+    await bench.settle()
+    expect([quick, good, slow].map(peer => peer.takeLines())).toEqual([[], ['want 0'], []])
+    got.abort()
+    picks.push(0.99, 0.49)
+    bench.get(1)
+    await bench.settle()
+    expect(quick.takeLines()).toEqual(['want 1'])
+  })
+
+  test('is asked less while it is waited for', async () => {
+    const bench = new Bench()
+    const [a, b] = (await withKnown(bench, 100, 100)) as [FakePeer, FakePeer]
+    for (let number = 0; number < 6; number++) bench.get(number)
+    await bench.settle()
+    expect([a.takeLines().length, b.takeLines().length]).toEqual([3, 3])
+  })
+
+  test('is asked less after it took long', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a, b] = (await withKnown(bench, 100, 150)) as [FakePeer, FakePeer]
+    const got = bench.get(0)
+    await bench.advance(200)
+    got.abort()
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['want 0', 'cancel 0'])
+    bench.get(1)
+    await bench.settle()
+    expect([a.takeLines(), b.takeLines()]).toEqual([[], ['want 1']])
+  })
+
+  test('does not stand behind one that is new: of that the best is expected', async () => {
+    const bench = new Bench()
+    const [a] = (await withKnown(bench, 100)) as [FakePeer]
+    const [b] = bench.connect(1) as [FakePeer]
+    bench.get(0)
+    bench.get(1)
+    await bench.settle()
+    expect([a.takeLines(), b.takeLines()]).toEqual([['want 0'], ['want 1']])
+  })
+
+  test('comes after one that says it has the block', async () => {
+    const bench = new Bench()
+    const [a, b, c] = (await withKnown(bench, 50, 60, 300)) as [FakePeer, FakePeer, FakePeer]
+    bench.get(0)
+    await bench.settle()
+    a.tell(0, false)
+    await bench.settle()
+    expect([b.takeLines(), c.takeLines()]).toEqual([['have? 0'], ['have? 0']])
+    c.tell(0, true)
+    await bench.settle()
+    expect(c.takeLines()).toEqual(['cancel 0', 'want 0'])
+    b.tell(0, false)
+    await bench.settle()
+    expect(b.takeLines()).toEqual([])
+  })
+})
+
+describe('several callers', () => {
+  test('of one block share one fetch', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    const gots = [bench.get(0), bench.get(0)]
+    await bench.settle()
+    const late = bench.get(0)
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['want 0'])
+    await a.send(0)
+    await bench.settle()
+    for (const got of [...gots, late]) {
+      expect(got.bytes).toEqual(blocks[0]!.data)
+      expect(got.from).toEqual([a.link.peer])
+    }
+    // Told is who waits when a peer is asked.
+    expect(gots.map(({ asked }) => asked.length)).toEqual([1, 0])
+    expect(a.successes).toBe(1)
+  })
+
+  test('give up one by one: the others go on', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    const [one, other] = [bench.get(0), bench.get(0)]
+    await bench.settle()
+    const reason = new Error('no longer needed')
+    one.abort(reason)
+    await bench.settle()
+    expect(one.error).toBe(reason)
+    expect(a.takeLines()).toEqual(['want 0'])
+    await a.send(0)
+    await bench.settle()
+    expect(other.bytes).toEqual(blocks[0]!.data)
+    expect(one.from).toEqual([])
+  })
+
+  test('give up all: what was asked is taken back, and counts for nothing', async () => {
+    const bench = new Bench()
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    const [one, other] = [bench.get(0), bench.get(0)]
+    await bench.settle()
+    one.abort(new Error('first'))
+    other.abort('second')
+    await bench.settle()
+    expect([one.error, other.error]).toEqual([new Error('first'), 'second'])
+    expect([a.takeLines(), b.takeLines()]).toEqual([
+      ['want 0', 'cancel 0'],
+      ['have? 0', 'cancel 0']
+    ])
+    expect([a, b].map(({ successes, failures, inFlight }) => [successes, failures, inFlight])).toEqual([
+      [0, 0, 0],
+      [0, 0, 0]
+    ])
+    await bench.advance(REST_MS)
+    expect(bench.remains).toEqual(NOTHING)
+    expect(bench.fetcher.expects(a.link)).toBe(false)
+  })
+
+  test('may come again after all gave up', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    bench.get(0).abort()
+    const got = bench.get(0)
+    await bench.settle()
+    expect(a.takeMessages()).toEqual([['want 0'], ['cancel 0'], ['cancel 0'], ['want 0']])
+    await a.send(0)
+    await bench.settle()
+    expect(got.bytes).toEqual(blocks[0]!.data)
+  })
+
+  test('that have given up before they asked start nothing', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    const reason = new Error('too late')
+    const got = bench.get(0, { signal: AbortSignal.abort(reason) })
+    await bench.settle()
+    expect(got.error).toBe(reason)
+    expect(a.takeLines()).toEqual([])
+    expect(bench.remains).toEqual(NOTHING)
+  })
+
+  test('keep no listener on a signal after they got the block, or gave up', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    const { signal } = new AbortController()
+    bench.get(0, { signal })
+    const got = bench.get(1)
+    await bench.settle()
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+    await a.send(0)
+    await bench.settle()
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+    const own = got.options.signal!
+    got.abort()
+    await bench.settle()
+    expect(getEventListeners(own, 'abort')).toHaveLength(0)
+  })
+
+  test('without a signal wait for as long as it takes', async () => {
+    const bench = new Bench()
+    const got = bench.get(0, { signal: undefined })
+    await bench.advance(20_000)
+    const [a] = bench.connect(1) as [FakePeer]
+    await bench.settle()
+    await a.send(0)
+    await bench.settle()
+    expect(got.bytes).toEqual(blocks[0]!.data)
+  })
+
+  test('that fail when they are told do no harm to themselves or others', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    const fail = (): never => {
+      throw new Error('a bug of the caller')
+    }
+    const got = [bench.get(0, { onAsk: fail, onBlock: fail }), bench.get(0)]
+    await bench.advance(5_000)
+    expect(got.map(({ isPending }) => isPending)).toEqual([true, true])
+    expect(await a.send(0)).toBe(true)
+    await bench.settle()
+    expect(got.map(({ bytes }) => bytes)).toEqual([blocks[0]!.data, blocks[0]!.data])
+    expect(bench.logger.errors.length).toBeGreaterThan(1)
+  })
+
+  test('that give up when they are told whom is asked leave nothing behind', async () => {
+    const bench = new Bench()
+    const peers = bench.connect(3)
+    const controller = new AbortController()
+    const reason = new Error('not from that one')
+    const got = bench.get(0, { signal: controller.signal, onAsk: () => controller.abort(reason) })
+    await bench.advance(REST_MS)
+    expect(got.error).toBe(reason)
+    expect(peers.map(peer => peer.takeLines())).toEqual([
+      ['want 0', 'cancel 0'],
+      ['have? 0', 'cancel 0'],
+      ['have? 0', 'cancel 0']
+    ])
+    expect(bench.remains).toEqual(NOTHING)
+  })
+
+  test('of CIDs of two versions share one fetch', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    const { cid, data } = blocks[0]!
+    const { CID } = await import('multiformats/cid')
+    const other = bench.fetcher.getBlock(CID.createV1(0x70, cid.multihash))
+    const got = bench.get(0)
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['want 0'])
+    await a.send(0)
+    await bench.settle()
+    expect(await other).toEqual(data)
+    expect(got.bytes).toEqual(data)
+  })
+})
+
+describe('a second peer', () => {
+  test('is asked when the first never delivered anything and takes long, whatever the budget', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [known] = (await withKnown(bench, 100)) as [FakePeer]
+    bench.protection.isolate(known.link.key)
+    const [a, b, c] = bench.connect(3) as [FakePeer, FakePeer, FakePeer]
+    bench.get(0)
+    await bench.advance(75)
+    expect([a, b, c].map(peer => peer.takeLines())).toEqual([['want 0'], [], []])
+    await bench.advance(50)
+    expect([a, b, c].map(peer => peer.takeLines())).toEqual([[], ['want 0'], []])
+    await bench.advance(125)
+    expect([a, b, c].map(peer => peer.takeLines())).toEqual([[], [], ['want 0']])
+  })
+
+  test('is asked after a quarter of a second while nothing is known of anybody', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a] = bench.connect(1) as [FakePeer]
+    bench.get(0)
+    await bench.settle()
+    const [b] = bench.connect(1) as [FakePeer]
+    await bench.advance(UNKNOWN_HEDGE_MS - 25)
+    expect([a.takeLines(), b.takeLines()]).toEqual([['want 0'], []])
+    await bench.advance(50)
+    expect(b.takeLines()).toEqual(['want 0'])
+  })
+
+  test('is asked when most blocks would be there, and the first is listened to on', async () => {
+    const bench = new Bench()
+    const [a, b] = (await withKnown(bench, 100, 150)) as [FakePeer, FakePeer]
+    const got = bench.get(0)
+    // 95 of 100 took 150 ms at most.
+    await bench.advance(125)
+    expect([a.takeLines(), b.takeLines()]).toEqual([['want 0'], []])
+    await bench.advance(50)
+    expect([a.takeLines(), b.takeLines()]).toEqual([[], ['want 0']])
+    expect(got.asked).toEqual([a.link.peer, b.link.peer])
+    await a.send(0)
+    await bench.settle()
+    expect(got.from).toEqual([a.link.peer])
+    // The one that lost the race is told, and not blamed.
+    expect(b.takeLines()).toEqual(['cancel 0'])
+    expect([b.failures, b.inFlight]).toEqual([0, 0])
+  })
+
+  test('that is asked may win the race: then the first is told, and not blamed', async () => {
+    const bench = new Bench()
+    const [a, b] = (await withKnown(bench, 100, 150)) as [FakePeer, FakePeer]
+    bench.get(0)
+    await bench.advance(175)
+    await b.send(0)
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['want 0', 'cancel 0'])
+    expect([a.failures, a.inFlight, a.faults]).toEqual([0, 0, []])
+  })
+
+  test('is not asked without a budget', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a, b] = (await withKnown(bench, 100, 110)) as [FakePeer, FakePeer]
+    bench.get(0)
+    await bench.advance(225)
+    expect([a.takeLines(), b.takeLines()]).toEqual([['want 0'], []])
+  })
+
+  test('is asked for so many blocks as the budget allows', async () => {
+    const bench = new Bench({ hedgeShare: 0.01 })
+    const [a, b, c] = (await withKnown(bench, 100, 110, 110)) as [FakePeer, FakePeer, FakePeer]
+    for (let number = 0; number < 24; number++) bench.get(number)
+    await bench.settle()
+    const wants = (): number => [a, b, c].flatMap(peer => peer.messages.flat()).length
+    expect(wants()).toBe(24)
+    await bench.advance(225)
+    // Ten are there from the start.
+    expect(wants()).toBe(24 + 10)
+  })
+
+  test('that does not exist costs nothing of the budget', async () => {
+    const bench = new Bench({ hedgeShare: 0.01 })
+    const [a] = (await withKnown(bench, 50)) as [FakePeer]
+    bench.get(0)
+    for (let time = 0; time < 20; time++) {
+      await bench.advance(100)
+      a.trickle(1_000)
+    }
+    let left = 0
+    while (bench.fetcher.takeHedge()) left++
+    expect(left).toBe(10)
+  })
+
+  test('and a third are asked as time goes on', async () => {
+    const bench = new Bench({ hedgeShare: 1 })
+    const peers = await withKnown(bench, 100, 110, 120)
+    bench.get(0)
+    await bench.advance(250)
+    expect(peers.map(peer => peer.takeLines())).toEqual([['want 0'], ['want 0'], ['want 0']])
+  })
+
+  test('is not asked once the block is there', async () => {
+    const bench = new Bench()
+    const [a, b] = (await withKnown(bench, 100, 110)) as [FakePeer, FakePeer]
+    bench.get(0)
+    await bench.advance(75)
+    await a.send(0)
+    await bench.advance(1_000)
+    expect(b.takeLines()).toEqual([])
+  })
+})
+
+describe('when nobody can be asked', () => {
+  test('a peer that comes is asked', async () => {
+    const bench = new Bench()
+    const got = bench.get(0)
+    await bench.advance(300)
+    const [a] = bench.connect(1) as [FakePeer]
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['want 0'])
+    await a.send(0)
+    await bench.settle()
+    expect(got.bytes).toEqual(blocks[0]!.data)
+  })
+
+  test('a peer that comes while another is asked is asked when its turn comes', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    bench.get(0)
+    await bench.settle()
+    const [b] = bench.connect(1) as [FakePeer]
+    await bench.settle()
+    expect(b.takeLines()).toEqual([])
+    a.tell(0, false)
+    await bench.settle()
+    expect(b.takeLines()).toContain('have? 0')
+    b.tell(0, true)
+    await bench.settle()
+    expect(b.takeLines()).toContain('want 0')
+  })
+
+  test('a peer that says it lacks the block is not asked again, but what it sends later is taken', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    const got = bench.get(0)
+    await bench.settle()
+    expect(a.tell(0, false)).toBe(true)
+    await bench.advance(10_000)
+    expect(a.takeLines()).toEqual(['want 0'])
+    await a.send(0)
+    await bench.settle()
+    expect(got.bytes).toEqual(blocks[0]!.data)
+    expect([a.failures, a.faults]).toEqual([0, []])
+  })
+
+  test('who has said nothing is asked once more: after 1, 2, and then every 4 seconds', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    bench.get(0)
+    const askedAt: number[] = []
+    for (let step = 0; step < 1_000; step++) {
+      await bench.advance(25)
+      for (const message of a.takeMessages()) {
+        // Taken back first, or it would not be heeded.
+        if (message[0] === 'want 0') askedAt.push(bench.clock.now())
+        else expect(message).toEqual(['cancel 0'])
+      }
+    }
+    // It has two seconds each time; then nobody is left.
+    expect(askedAt).toEqual([25, 3_000, 7_000, 13_000, 19_000, 25_000])
+  })
+
+  test('who is waited for still is not asked once more', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [known] = (await withKnown(bench, 50)) as [FakePeer]
+    bench.get(0)
+    await bench.settle()
+    known.tell(0, false)
+    await bench.advance(700)
+    const [a] = bench.connect(1) as [FakePeer]
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['want 0'])
+    // Those who said nothing are asked once more after a second; this one has only been asked.
+    await bench.advance(1_000)
+    expect(a.takeLines()).toEqual([])
+    await bench.advance(4_000)
+    expect(a.takeLines()).toEqual(['cancel 0', 'want 0'])
+  })
+
+  test('what is asked meanwhile is taken back when the caller gives up, and nobody is blamed', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [known, other] = (await withKnown(bench, 50, 50)) as [FakePeer, FakePeer]
+    const got = bench.get(0)
+    await bench.settle()
+    for (const peer of [known, other]) peer.tell(0, false)
+    await bench.advance(700)
+    const [a] = bench.connect(1) as [FakePeer]
+    await bench.advance(400)
+    got.abort()
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['want 0', 'cancel 0'])
+    await bench.advance(3_000)
+    bench.get(1)
+    await bench.settle()
+    await known.send(1)
+    await other.send(1)
+    await bench.advance(REST_MS)
+    expect([a.failures, a.faults]).toEqual([0, []])
+    expect(bench.remains).toEqual(NOTHING)
+  })
+
+  test('a question that was not answered is taken back with the rest', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a, b, c] = (await withKnown(bench, 50, 60, 60)) as [FakePeer, FakePeer, FakePeer]
+    bench.get(0)
+    await bench.settle()
+    a.tell(0, false)
+    await bench.settle()
+    b.tell(0, true)
+    await bench.settle()
+    // It gets on, so that c is not asked for the block.
+    for (let time = 0; time < 6; time++) {
+      await bench.advance(100)
+      b.trickle(1_000)
+    }
+    expect(c.takeLines()).toEqual(['have? 0'])
+    await b.send(0)
+    await bench.settle()
+    await bench.advance(REST_MS)
+    expect(c.takeLines()).toEqual(['cancel 0'])
+    expect(bench.remains).toEqual(NOTHING)
+  })
+
+  test('a peer that has room again is asked', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    for (let number = 0; number < 6; number++) bench.get(number)
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['want 0', 'want 1', 'want 2', 'want 3'])
+    await a.send(2)
+    await bench.settle()
+    // One more at once with each that arrives.
+    expect(a.takeLines()).toEqual(['want 4', 'want 5'])
+  })
+})
+
+describe('other providers', () => {
+  test('are looked for at once when nobody is connected, or everybody lacks the block', async () => {
+    const bench = new Bench()
+    bench.get(0)
+    expect(bench.searches.map(({ number }) => number)).toEqual([0])
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    bench.get(1)
+    await bench.settle()
+    a.tell(1, false)
+    expect(bench.searches).toHaveLength(1)
+    b.tell(1, false)
+    expect(bench.searches.map(({ number }) => number)).toEqual([0, 1])
+  })
+
+  test('are looked for when there is no block after a second', async () => {
+    const bench = new Bench()
+    bench.connect(1)
+    bench.get(0)
+    await bench.advance(975)
+    expect(bench.searches).toEqual([])
+    await bench.advance(50)
+    expect(bench.searches.map(({ number }) => number)).toEqual([0])
+  })
+
+  test('are not looked for while somebody only has to have room, or to say whether he has it', async () => {
+    const bench = new Bench()
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    bench.get(0)
+    await bench.settle()
+    a.tell(0, false)
+    await bench.advance(500)
+    expect(b.takeLines()).toEqual(['have? 0'])
+    expect(bench.searches).toEqual([])
+    for (let number = 1; number < 20; number++) bench.get(number)
+    await bench.settle()
+    expect(bench.searches).toEqual([])
+  })
+
+  test('are looked for once until those who are silent are asked again, whatever becomes of other blocks', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    bench.get(0)
+    await bench.settle()
+    a.tell(0, false)
+    await bench.settle()
+    expect(bench.searches).toHaveLength(1)
+    for (let number = 1; number < 10; number++) {
+      bench.get(number)
+      await bench.settle()
+      await a.send(number)
+      await bench.settle()
+    }
+    expect(bench.searches).toHaveLength(1)
+    await bench.advance(1_100)
+    expect(bench.searches.length).toBeGreaterThan(1)
+    expect(bench.searches.length).toBeLessThan(4)
+  })
+
+  test('are looked for by one search at a time, which ends with the fetch', async () => {
+    const bench = new Bench()
+    bench.onSearch = () => new Promise(() => {})
+    const [got, other] = [bench.get(0), bench.get(1)]
+    await bench.advance(10_000)
+    expect(bench.searches.map(({ number }) => number)).toEqual([0, 1])
+    got.abort()
+    expect(bench.searches.map(({ signal }) => signal.aborted)).toEqual([true, false])
+    expect(other.isPending).toBe(true)
+  })
+
+  test('are looked for again after a search that failed', async () => {
+    const bench = new Bench()
+    bench.onSearch = () => Promise.reject(new Error('no network'))
+    const got = bench.get(0)
+    await bench.advance(5_000)
+    expect(bench.searches.length).toBeGreaterThan(1)
+    expect(got.isPending).toBe(true)
+  })
+})
+
+describe('a peer on probation', () => {
+  /** A peer that was OPEN, and may be tried now. */
+  async function withProbation(): Promise<{ bench: Bench; steady: FakePeer; probed: FakePeer }> {
+    const bench = new Bench({
+      breaker: {
+        readyToTrip: tripAt({ consecutiveFailures: 1 }),
+        timeoutMs: 1_000,
+        maxRequests: 5,
+        successThreshold: 1
+      }
+    })
+    const [steady] = (await withKnown(bench, 50)) as [FakePeer]
+    const [probed] = bench.connect(1) as [FakePeer]
+    bench.protection.admit(probed.link.key).settle('failure')
+    expect(probed.status?.circuitState).toBe('OPEN')
+    bench.get(60)
+    await bench.settle()
+    expect(probed.takeLines()).toEqual([])
+    await steady.send(60)
+    await bench.advance(1_025)
+    expect(probed.status?.circuitState).toBe('HALF_OPEN')
+    steady.takeLines()
+    return { bench, steady, probed }
+  }
+
+  test('is asked besides one that is well, so that nobody waits for it', async () => {
+    const { bench, steady, probed } = await withProbation()
+    const got = bench.get(0)
+    await bench.settle()
+    expect([steady.takeLines(), probed.takeLines()]).toEqual([['want 0'], ['want 0']])
+    await steady.send(0)
+    await bench.settle()
+    expect(got.from).toEqual([steady.link.peer])
+    expect(probed.takeLines()).toEqual(['cancel 0'])
+    expect(probed.status?.circuitState).toBe('HALF_OPEN')
+    expect(probed.inFlight).toBe(0)
+  })
+
+  test('may deliver, and is well again', async () => {
+    const { bench, steady, probed } = await withProbation()
+    const got = bench.get(0)
+    await bench.settle()
+    await probed.send(0)
+    await bench.settle()
+    expect(got.from).toEqual([probed.link.peer])
+    expect(steady.takeLines()).toEqual(['want 0', 'cancel 0'])
+    expect(probed.status?.circuitState).toBe('CLOSED')
+  })
+
+  test('is one of the peers asked for a block, not more', async () => {
+    const { bench, steady, probed } = await withProbation()
+    const [other] = bench.connect(1) as [FakePeer]
+    bench.protection.admit(other.link.key).settle('failure')
+    await bench.advance(1_025)
+    expect(other.status?.circuitState).toBe('HALF_OPEN')
+    bench.get(0)
+    await bench.settle()
+    const asked = [probed, other].filter(peer => peer.takeLines().includes('want 0'))
+    expect(asked).toHaveLength(1)
+    expect(steady.takeLines()).toEqual(['want 0'])
+  })
+
+  test('is asked alone where there is no other', async () => {
+    const { bench, steady, probed } = await withProbation()
+    steady.leave(false)
+    bench.get(0)
+    await bench.settle()
+    expect(probed.takeLines()).toEqual(['want 0'])
+  })
+
+  test('whose time out is over is asked as soon as that is noticed, and nobody twice', async () => {
+    const { bench, steady, probed } = await withProbation()
+    bench.protection.admit(probed.link.key).settle('failure')
+    expect(probed.status?.circuitState).toBe('OPEN')
+    // The event loop was held up: it is over, and nobody was told.
+    bench.skip(60_000)
+    bench.get(0)
+    await bench.settle()
+    expect(steady.takeLines()).toEqual(['want 0'])
+    expect(probed.takeLines()).toEqual(['want 0'])
+  })
+})
+
+describe('a peer that is suspected', () => {
+  test('is not waited for: others are asked at once what it was asked', async () => {
+    const bench = new Bench()
+    const [a, b] = (await withKnown(bench, 50, 90)) as [FakePeer, FakePeer]
+    const got = bench.get(0)
+    await bench.settle()
+    bench.protection.suspect(a.link.key)
+    bench.fetcher.suspected(a.link)
+    await bench.settle()
+    expect([a.takeLines(), b.takeLines()]).toEqual([['want 0'], ['want 0']])
+    // What it sends is taken all the same.
+    await a.send(0)
+    await bench.settle()
+    expect(got.from).toEqual([a.link.peer])
+    expect(b.takeLines()).toEqual(['cancel 0'])
+    expect([a.failures, b.failures]).toEqual([0, 0])
+  })
+
+  test('is told when the block has come from another, and not blamed', async () => {
+    const bench = new Bench()
+    const [a, b] = (await withKnown(bench, 50, 90)) as [FakePeer, FakePeer]
+    bench.get(0)
+    await bench.settle()
+    bench.protection.suspect(a.link.key)
+    bench.fetcher.suspected(a.link)
+    await bench.settle()
+    await b.send(0)
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['want 0', 'cancel 0'])
+    await bench.advance(REST_MS)
+    expect([a.failures, a.faults]).toEqual([0, []])
+    expect(bench.remains).toEqual(NOTHING)
+  })
+
+  test('is asked again once that is over', async () => {
+    const bench = new Bench()
+    const [a] = (await withKnown(bench, 50)) as [FakePeer]
+    bench.protection.suspect(a.link.key)
+    bench.fetcher.suspected(a.link)
+    bench.get(0)
+    await bench.settle()
+    expect(a.takeLines()).toEqual([])
+    bench.protection.clearSuspicion(a.link.key)
+    bench.fetcher.readmitted()
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['want 0'])
+  })
+
+  test('of whom nothing was asked is no matter', async () => {
+    const bench = new Bench()
+    bench.fetcher.suspected(bench.peer().link)
+    const [a] = bench.connect(1) as [FakePeer]
+    bench.fetcher.suspected(a.link)
+    bench.get(0)
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['want 0'])
+  })
+})
+
+describe('a peer that recovers', () => {
+  /** Half of what it is offered is let through. */
+  async function withRecovering(): Promise<{ bench: Bench; recovering: FakePeer }> {
+    const bench = new Bench({
+      breaker: {
+        readyToTrip: tripAt({ consecutiveFailures: 1 }),
+        timeoutMs: 1_000,
+        maxRequests: 1,
+        successThreshold: 1
+      },
+      recovery: { strategy: 'STEP', recoverySteps: [0.5, 1], recoveryIntervalMs: 60_000, cooldownPeriodMs: 0 }
+    })
+    const [recovering] = bench.connect(1) as [FakePeer]
+    bench.protection.admit(recovering.link.key).settle('failure')
+    await bench.advance(1_025)
+    bench.protection.admit(recovering.link.key).settle('success')
+    expect(recovering.status?.circuitState).toBe('CLOSED')
+    expect(bench.protection.isSteady(recovering.link.key)).toBe(false)
+    return { bench, recovering }
+  }
+
+  test('is asked for its share of the blocks, and others for the rest', async () => {
+    const { bench, recovering } = await withRecovering()
+    const [other] = bench.connect(1) as [FakePeer]
+    const asked = { recovering: 0, other: 0 }
+    for (const peer of [recovering, other]) {
+      peer.onLine = (word, number) => {
+        if (word !== 'want') return
+        asked[peer === other ? 'other' : 'recovering']++
+        void peer.send(number)
+      }
+    }
+    for (let number = 0; number < 20; number++) {
+      const got = bench.get(number)
+      await bench.settle()
+      expect(got.bytes).toBeDefined()
+    }
+    expect(asked).toEqual({ recovering: 10, other: 10 })
+  })
+
+  test('is asked for every block that nobody else can be asked for', async () => {
+    const { bench, recovering } = await withRecovering()
+    for (let number = 0; number < 3; number++) bench.get(number)
+    await bench.settle()
+    expect(recovering.takeLines()).toEqual(['want 0', 'want 1', 'want 2'])
+  })
+})
+
+describe('stopped', () => {
+  test('all fetches end with the reason, and nothing is left', async () => {
+    const bench = new Bench()
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    const gots = [0, 1, 2, 10].map(number => bench.get(number))
+    const joined = bench.get(0)
+    await bench.settle()
+    a.trickle(10)
+    b.stream.reset()
+    await bench.advance(2_100)
+    // Verdicts are held, as nothing has arrived.
+    expect(bench.inFlight).toBeGreaterThan(0)
+    const reason = new Error('stopped')
+    bench.fetcher.stop(reason)
+    await bench.settle()
+    for (const got of [...gots, joined]) expect(got.error).toBe(reason)
+    expect(bench.remains).toEqual(NOTHING)
+    expect([a, b].map(({ failures, faults }) => [failures, faults])).toEqual([
+      [0, []],
+      [0, []]
+    ])
+    expect([...a.streams, ...b.streams].some(({ status }) => status === 'open')).toBe(false)
+    await bench.advance(10_000)
+    expect(bench.remains).toEqual(NOTHING)
+    expect(bench.fetcher.expects(a.link)).toBe(false)
+  })
+
+  test('while streams are being opened, nothing is left either', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    const opening = Promise.withResolvers<void>()
+    a.onOpen = () => opening.promise.then(() => a.newStream())
+    bench.get(0)
+    await bench.settle()
+    bench.fetcher.stop(new Error('stopped'))
+    opening.resolve()
+    await bench.settle()
+    expect(a.takeLines()).toEqual([])
+    expect(a.stream.status).toBe('closed')
+    expect(bench.remains).toEqual(NOTHING)
+  })
+
+  test('searches are ended', async () => {
+    const bench = new Bench()
+    bench.onSearch = () => new Promise(() => {})
+    bench.get(0)
+    bench.fetcher.stop(new Error('stopped'))
+    expect(bench.searches.map(({ signal }) => signal.aborted)).toEqual([true])
+  })
+})
+
+test('after everything has ended nothing is kept of it but what is remembered of peers', async () => {
+  const bench = new Bench()
+  const [good, silent, liar, poor] = bench.connect(4) as [FakePeer, FakePeer, FakePeer, FakePeer]
+  good.onLine = (word, number) => {
+    if (word !== 'cancel') void good.send(number)
+  }
+  liar.onLine = (word, number) => {
+    if (word !== 'cancel') liar.tell(number, true)
+  }
+  poor.onLine = (word, number) => {
+    if (word !== 'cancel') poor.tell(number, false)
+  }
+  const gots = Array.from({ length: 60 }, (_, number) => bench.get(number))
+  for (let round = 0; round < 40; round++) {
+    await bench.advance(250)
+    gots[round]!.abort()
+  }
+  for (const got of gots) expect(got.isPending).toBe(false)
+  expect(silent.status?.counts.totalSuccesses).toBe(0)
+  await bench.advance(REST_MS)
+  expect(bench.remains).toEqual(NOTHING)
+  for (const peer of [good, silent, liar, poor]) expect(peer.inFlight).toBe(0)
+})

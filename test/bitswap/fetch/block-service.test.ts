@@ -1,0 +1,417 @@
+import type { PeerId, Stream, StreamHandler } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import { CID } from 'multiformats/cid'
+import { identity } from 'multiformats/hashes/identity'
+import { sha512 } from 'multiformats/hashes/sha2'
+import { describe, expect, test } from 'vitest'
+import { Deadlines } from '../../../src/bitswap/deadlines.ts'
+import { BlockService, type GetBlockOptions } from '../../../src/bitswap/fetch/block-service.ts'
+import type { ProviderRouting } from '../../../src/bitswap/fetch/provider-search.ts'
+import { type PeerLink, PeerLinks } from '../../../src/bitswap/peer-link.ts'
+import { BITSWAP_PROTOCOLS } from '../../../src/bitswap/protocols.ts'
+import { ManualClock, Protection, tripAt } from '../../../src/core/index.ts'
+import { settlePromises } from '../../support/drive.ts'
+import type { TestBlock } from '../support/messages.ts'
+import { FakeNode, FakeRegistrar } from '../support/node.ts'
+import { peerOf } from '../support/peers.ts'
+import { openPair, settle } from '../support/streams.ts'
+import { FakeStream } from './support/fake-stream.ts'
+import { blocks, Got } from './support/fetcher.ts'
+
+class FullRegistrar extends FakeRegistrar {
+  /** Until this is over, nothing is handled. */
+  handling: Promise<void> = Promise.resolve()
+  unhandleError: Error | undefined
+
+  override async handle(protocol: string, handler: StreamHandler): Promise<void> {
+    await this.handling
+    await super.handle(protocol, handler)
+  }
+
+  override unhandle = (async (protocol: string) => {
+    this.handlers.delete(protocol)
+    if (this.unhandleError !== undefined) throw this.unhandleError
+  }) as never
+
+  override unregister(id?: string): void {
+    this.topologies.delete(id!)
+  }
+}
+
+/** A service on a node without a network. */
+function createService(contentRouting?: ProviderRouting) {
+  const node = new FakeNode()
+  const registrar = new FullRegistrar()
+  const clock = new ManualClock()
+  const deadlines = new Deadlines(clock)
+  const links = new PeerLinks()
+  const protection = new Protection(
+    { maxEjectedShare: 1, breaker: { readyToTrip: tripAt({ consecutiveFailures: 2 }), timeoutJitter: 0 } },
+    { clock, random: () => 0 }
+  )
+  const streams = new Map<PeerLink, FakeStream>()
+  const { connectionManager, logger, errors } = node
+  const service = new BlockService(
+    {
+      registrar,
+      connectionManager,
+      logger,
+      ...(contentRouting && { contentRouting: contentRouting as never })
+    },
+    {
+      protection,
+      clock,
+      random: () => 0,
+      deadlines,
+      links,
+      hedgeShare: 0.1,
+      open: async link => {
+        const fake = new FakeStream()
+        streams.set(link, fake)
+        return fake.stream
+      }
+    }
+  )
+  return {
+    node,
+    registrar,
+    clock,
+    deadlines,
+    links,
+    protection,
+    service,
+    errors,
+    dials: connectionManager.dials,
+    /** A peer connects, and identify finds that it speaks Bitswap. */
+    connect: (peer: PeerId): PeerLink => {
+      const connection = node.connect(peer)
+      links.claim(peer).connections.add(connection)
+      for (const { onConnect } of registrar.getTopologies(BITSWAP_PROTOCOLS[0]!))
+        onConnect?.(peer, connection)
+      return links.claim(peer)
+    },
+    get: (number: number, options: GetBlockOptions = {}): Got => {
+      const got = new Got()
+      return got.follow(service.getBlock(blocks[number]!.cid, { ...got.options, ...options }))
+    },
+    send: (link: PeerLink, { prefix, data }: TestBlock) => service.fetcher!.sentBlock(link, prefix, data),
+    asked: (link: PeerLink): string[] => (streams.get(link)?.messages ?? []).flat().map(({ word }) => word)
+  }
+}
+
+/** Routing that finds these, and notes what it was asked for. */
+function routingOf(...ids: readonly PeerId[]): ProviderRouting & { readonly asked: CID[] } {
+  const asked: CID[] = []
+  return {
+    asked,
+    async *findProviders(cid) {
+      asked.push(cid)
+      for (const id of ids) yield { id, multiaddrs: [] }
+    }
+  }
+}
+
+const refused = (): Error => Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+
+describe('a block', () => {
+  test('is asked of peers that connect, and resolves when one sends it', async () => {
+    const { service, connect, get, asked, send } = createService()
+    service.start()
+    const got = get(0)
+    await settlePromises()
+    const link = connect(peerOf(1))
+    expect(link.speaksBitswap).toBe(true)
+    await settlePromises()
+    expect(asked(link)).toEqual(['want'])
+    expect(await send(link, blocks[0]!)).toBe(true)
+    await settlePromises()
+    expect(got.bytes).toEqual(blocks[0]!.data)
+    expect([got.asked, got.from]).toEqual([[link.peer], [link.peer]])
+  })
+
+  test('is asked of peers that connected before the first was fetched, if they speak Bitswap', async () => {
+    const { service, connect, get, asked, links, node } = createService()
+    service.start()
+    const link = connect(peerOf(1))
+    const other = links.claim(peerOf(2))
+    other.connections.add(node.connect(peerOf(2)))
+    const gone = connect(peerOf(3))
+    gone.connections.clear()
+    get(0)
+    await settlePromises()
+    expect([link, other, gone].map(asked)).toEqual([['want'], [], []])
+  })
+
+  test('that is its own hash is there at once, whoever is connected', async () => {
+    const { service } = createService()
+    service.start()
+    const data = Uint8Array.of(1, 2, 3)
+    expect(await service.getBlock(CID.createV1(0x55, identity.digest(data)))).toEqual(data)
+    expect(service.fetcher).toBe(undefined)
+  })
+
+  test('is hashed by the function the caller brings, if it is not one of those known', async () => {
+    const { service, connect } = createService()
+    service.start()
+    const link = connect(peerOf(1))
+    const digest = await sha512.digest(Uint8Array.of(1))
+    const code = 0x1e
+    const bytes = Uint8Array.of(code, 64, ...digest.digest)
+    const cid = CID.createV1(0x55, { code, size: 64, digest: digest.digest, bytes } as never)
+    const hasher = {
+      digest: async (data: Uint8Array) => {
+        const { digest: hash } = await sha512.digest(data)
+        return { code, size: 64, digest: hash, bytes: Uint8Array.of(code, 64, ...hash) } as never
+      }
+    }
+    const loaded: number[] = []
+    const got = new Got().follow(
+      service.getBlock(cid, {
+        getHasher: asked => {
+          loaded.push(asked)
+          return asked === code ? hasher : undefined
+        }
+      })
+    )
+    await settlePromises()
+    await service.fetcher!.sentBlock(link, Uint8Array.of(1, 0x55, code, 64), Uint8Array.of(1))
+    await settlePromises()
+    expect(got.bytes).toEqual(Uint8Array.of(1))
+    // Those of nearly all blocks are not asked for.
+    await service.fetcher!.sentBlock(link, blocks[0]!.prefix, blocks[0]!.data)
+    expect(loaded).toEqual([code])
+  })
+})
+
+describe('nothing is done', () => {
+  test('before the first block is fetched but to note who speaks Bitswap', () => {
+    const { service, registrar, connect, deadlines } = createService()
+    service.start()
+    expect(connect(peerOf(1)).speaksBitswap).toBe(true)
+    expect(service.fetcher).toBe(undefined)
+    expect(registrar.getProtocols()).toEqual([])
+    expect(deadlines.size).toBe(0)
+    for (const protocol of BITSWAP_PROTOCOLS) {
+      const [topology] = registrar.getTopologies(protocol)
+      expect(topology?.notifyOnLimitedConnection).toBe(true)
+    }
+  })
+
+  test('before the start, nor after the stop', async () => {
+    const { service, get } = createService()
+    const early = get(0)
+    await settlePromises()
+    expect(early.error).toMatchObject({ name: 'NotStartedError' })
+    service.start()
+    service.stop()
+    const late = get(0)
+    await settlePromises()
+    expect(late.error).toMatchObject({ name: 'NotStartedError' })
+  })
+})
+
+describe('streams of peers', () => {
+  test('are taken where nobody else does, so that answers arrive', async () => {
+    const { service, registrar, get } = createService()
+    service.start()
+    get(0)
+    await settlePromises()
+    expect(registrar.getProtocols()).toEqual([...BITSWAP_PROTOCOLS])
+    const [ours, theirs] = (await openPair()) as [Stream, Stream]
+    await registrar.getHandler(BITSWAP_PROTOCOLS[0]!).handler(ours, {} as never)
+    await settle()
+    expect(ours.writeStatus).toBe('closed')
+    expect(ours.readStatus).toBe('readable')
+    theirs.send(Uint8Array.of(1, 2, 3))
+    await settle()
+    // It flows: nothing piles up.
+    expect((ours as unknown as { readBufferLength: number }).readBufferLength).toBe(0)
+  })
+
+  test('are left to whoever takes them already', async () => {
+    const { service, registrar, get } = createService()
+    service.start()
+    await registrar.handle(BITSWAP_PROTOCOLS[1]!, () => {})
+    get(0)
+    await settlePromises()
+    expect(registrar.getProtocols()).toEqual([BITSWAP_PROTOCOLS[1]])
+    service.stop()
+    expect(registrar.getProtocols()).toEqual([BITSWAP_PROTOCOLS[1]])
+  })
+
+  test('are taken before anybody is asked', async () => {
+    const { service, registrar, connect, get, asked } = createService()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    registrar.handling = promise
+    service.start()
+    const link = connect(peerOf(1))
+    get(0)
+    await settlePromises()
+    expect(asked(link)).toEqual([])
+    resolve()
+    await settlePromises()
+    expect(asked(link)).toEqual(['want'])
+  })
+})
+
+describe('other peers', () => {
+  test('that are given are connected to, each once', async () => {
+    const { service, get, dials } = createService()
+    service.start()
+    const address = multiaddr('/ip4/10.0.0.2/tcp/4001')
+    get(0, { providers: [peerOf(1), address] })
+    get(1, { providers: [peerOf(1), address] })
+    await settlePromises()
+    expect(dials.map(({ target }) => target)).toEqual([peerOf(1), [address]])
+  })
+
+  test('are looked for where the caller says', async () => {
+    const own = routingOf(peerOf(1))
+    const usual = routingOf(peerOf(2))
+    const { service, get, dials } = createService(usual)
+    service.start()
+    get(0, { routing: own })
+    await settlePromises()
+    expect(own.asked).toEqual([blocks[0]!.cid])
+    expect(usual.asked).toEqual([])
+    expect(dials.map(({ target }) => target)).toEqual([peerOf(1)])
+  })
+
+  test('are looked for in the content routing of the node if the caller says nothing', async () => {
+    const usual = routingOf(peerOf(2))
+    const { service, get, dials } = createService(usual)
+    service.start()
+    get(0)
+    await settlePromises()
+    expect(usual.asked).toEqual([blocks[0]!.cid])
+    expect(dials.map(({ target }) => target)).toEqual([peerOf(2)])
+  })
+
+  test('are not looked for where there is no routing', async () => {
+    const { service, get, dials } = createService()
+    service.start()
+    const got = get(0)
+    await settlePromises()
+    expect(dials).toEqual([])
+    expect(got.isPending).toBe(true)
+  })
+
+  test('that cannot be connected to count as having failed, if that is their fault', async () => {
+    const { service, get, dials, protection } = createService()
+    service.start()
+    get(0, { providers: [1, 2, 3].map(peerOf) })
+    await settlePromises()
+    const [first, second, third] = dials
+    first!.reject(refused())
+    second!.reject(new Error('no room for more connections'))
+    third!.resolve(undefined as never)
+    await settlePromises()
+    const counts = [1, 2, 3].map(number => protection.getPeerStatus(peerOf(number).toString())?.counts)
+    expect(counts.map(count => [count?.totalFailures, count?.totalSuccesses])).toEqual([
+      [1, 0],
+      [0, 0],
+      [0, 0]
+    ])
+    expect(protection.getOverallStatus().inFlight).toBe(0)
+  })
+
+  test('that may not be called are not connected to', async () => {
+    const { service, get, dials, protection } = createService()
+    service.start()
+    protection.isolate(peerOf(1).toString())
+    get(0, { providers: [1, 2].map(peerOf) })
+    await settlePromises()
+    expect(dials.map(({ target }) => target)).toEqual([peerOf(2)])
+  })
+
+  test("that are being connected to when the block is there are let go, to nobody's harm", async () => {
+    const { service, get, dials, connect, send, protection } = createService(routingOf(peerOf(2)))
+    service.start()
+    get(0)
+    await settlePromises()
+    expect(dials).toHaveLength(1)
+    await send(connect(peerOf(1)), blocks[0]!)
+    await settlePromises()
+    await expect(dials[0]!.promise).rejects.toThrow()
+    expect(protection.getPeerStatus(peerOf(2).toString())?.counts.totalFailures).toBe(0)
+    expect(protection.getOverallStatus().inFlight).toBe(0)
+  })
+})
+
+test('what a peer did wrong is kept, also after the stop', async () => {
+  const { service, connect, get, send, clock } = createService()
+  service.start()
+  const link = connect(peerOf(1))
+  get(0)
+  await settlePromises()
+  clock.advance(1_000)
+  await send(link, { ...blocks[0]!, data: Uint8Array.of(1) })
+  const evidence = [{ fault: 'CORRUPT_BLOCK', cid: blocks[0]!.cid.toString(), at: clock.wallTime() }]
+  expect(service.faults(link.key)).toEqual(evidence)
+  expect(service.faults(peerOf(2).toString())).toEqual([])
+  service.stop()
+  expect(service.faults(link.key)).toEqual(evidence)
+})
+
+describe('the stop', () => {
+  test('ends what is under way, and leaves the node as it was', async () => {
+    const { service, registrar, connect, get, dials, deadlines, protection } = createService()
+    service.start()
+    connect(peerOf(1))
+    const got = get(0, { providers: [peerOf(2)] })
+    await settlePromises()
+    expect(deadlines.size).toBeGreaterThan(0)
+    service.stop()
+    await settlePromises()
+    expect(got.error).toMatchObject({ name: 'NotStartedError' })
+    await expect(dials[0]!.promise).rejects.toThrow()
+    expect(service.fetcher).toBe(undefined)
+    expect(registrar.getProtocols()).toEqual([])
+    expect([...registrar.topologies.keys()]).toEqual([])
+    expect(deadlines.size).toBe(0)
+    expect(protection.getOverallStatus().inFlight).toBe(0)
+    expect(protection.getPeerStatus(peerOf(2).toString())?.counts.totalFailures).toBe(0)
+  })
+
+  test('while streams of peers are not taken yet ends what waits for that', async () => {
+    const { service, registrar, get } = createService()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    registrar.handling = promise
+    service.start()
+    const got = get(0)
+    service.stop()
+    resolve()
+    await settlePromises()
+    expect(got.error).toMatchObject({ name: 'NotStartedError' })
+    expect(service.fetcher).toBe(undefined)
+  })
+
+  test('is not disturbed by streams that cannot be given back', async () => {
+    const { service, registrar, get, errors } = createService()
+    service.start()
+    get(0)
+    await settlePromises()
+    registrar.unhandleError = new Error('no')
+    service.stop()
+    await settlePromises()
+    expect(errors).toHaveLength(BITSWAP_PROTOCOLS.length)
+  })
+
+  test('may be followed by another start', async () => {
+    const { service, registrar, connect, get, asked, send } = createService()
+    service.start()
+    get(0)
+    await settlePromises()
+    service.stop()
+    await settlePromises()
+    service.start()
+    const link = connect(peerOf(1))
+    const got = get(1, { providers: [peerOf(5)] })
+    await settlePromises()
+    expect(registrar.getProtocols()).toEqual([...BITSWAP_PROTOCOLS])
+    expect(asked(link)).toEqual(['want'])
+    await send(link, blocks[1]!)
+    await settlePromises()
+    expect(got.bytes).toEqual(blocks[1]!.data)
+  })
+})

@@ -1,0 +1,285 @@
+import type { PeerId } from '@libp2p/interface'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import type { CID } from 'multiformats/cid'
+import { describe, expect, test } from 'vitest'
+import { type ProviderRouting, ProviderSearch } from '../../../src/bitswap/fetch/provider-search.ts'
+import { ManualClock } from '../../../src/core/index.ts'
+import { settlePromises } from '../../support/drive.ts'
+import { cidOf } from '../support/messages.ts'
+import { FakeNode } from '../support/node.ts'
+import { peerOf } from '../support/peers.ts'
+
+const MAX_FOUND = 10
+const MAX_DIALS = 8
+const REDIAL_MS = 30_000
+const MAX_REMEMBERED = 256
+
+interface DialUnderWay {
+  readonly target: PeerId | Multiaddr[]
+  readonly signal: AbortSignal
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/** A search whose dials wait for the test. */
+function createSearch() {
+  const node = new FakeNode()
+  const clock = new ManualClock()
+  const dials: DialUnderWay[] = []
+  const search = new ProviderSearch(node.connectionManager, clock, (target, signal) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    dials.push({ target, signal, resolve, reject })
+    return promise
+  })
+  const controller = new AbortController()
+  return {
+    node,
+    clock,
+    search,
+    dials,
+    controller,
+    signal: controller.signal,
+    /** Whom it has dialled so far. */
+    targets: (): string[] => dials.map(({ target }) => [target].flat().map(String).join(' '))
+  }
+}
+
+type Found = { id: PeerId | CID; multiaddrs: Multiaddr[] }
+
+/** Routing that finds these, and counts how far it was read. */
+function routingOf(
+  ...found: readonly Found[]
+): ProviderRouting & { read: number; asked: CID[]; isLeft: boolean } {
+  const routing = {
+    read: 0,
+    asked: [] as CID[],
+    isLeft: false,
+    async *findProviders(cid: CID) {
+      routing.asked.push(cid)
+      try {
+        for (const one of found) {
+          routing.read++
+          yield one
+        }
+      } finally {
+        routing.isLeft = true
+      }
+    }
+  }
+  return routing
+}
+
+function isDone(promise: Promise<unknown>): () => boolean {
+  let done = false
+  promise.then(
+    () => {
+      done = true
+    },
+    () => {
+      done = true
+    }
+  )
+  return () => done
+}
+
+const address = (number: number): Multiaddr => multiaddr(`/ip4/10.0.0.${number}/tcp/4001`)
+
+describe('providers that are given', () => {
+  test('are dialled, in whatever form they are given', async () => {
+    const { search, signal, targets } = createSearch()
+    const addresses = [address(3), address(4)]
+    void search.connect([peerOf(1), peerOf(2).toCID(), address(2), addresses], signal)
+    await settlePromises()
+    expect(targets()).toEqual([`${peerOf(1)}`, `${peerOf(2)}`, '/ip4/10.0.0.2/tcp/4001', addresses.join(' ')])
+  })
+
+  test('are waited for, whatever becomes of them', async () => {
+    const { search, signal, dials } = createSearch()
+    const connected = isDone(search.connect([peerOf(1), peerOf(2)], signal))
+    dials[0]!.reject(new Error('not there'))
+    await settlePromises()
+    expect(connected()).toBe(false)
+    dials[1]!.resolve()
+    await settlePromises()
+    expect(connected()).toBe(true)
+  })
+
+  test(`are dialled ${MAX_DIALS} at once at most`, async () => {
+    const { search, signal, dials } = createSearch()
+    void search.connect(
+      Array.from({ length: 20 }, (_, number) => peerOf(number)),
+      signal
+    )
+    await settlePromises()
+    expect(dials).toHaveLength(MAX_DIALS)
+    dials[0]!.resolve()
+    dials[1]!.reject(new Error('not there'))
+    await settlePromises()
+    expect(dials).toHaveLength(MAX_DIALS + 2)
+  })
+
+  test('are not dialled when they are connected', async () => {
+    const { node, search, signal, targets } = createSearch()
+    node.connect(peerOf(1))
+    node.connect(peerOf(2))
+    const known = address(2).encapsulate(`/p2p/${peerOf(2)}`)
+    await search.connect([peerOf(1), peerOf(1).toCID(), known], signal)
+    expect(targets()).toEqual([])
+  })
+
+  test('are not dialled when they have been connected meanwhile', async () => {
+    const { node, search, signal, dials, targets } = createSearch()
+    void search.connect(
+      Array.from({ length: MAX_DIALS + 1 }, (_, number) => peerOf(number)),
+      signal
+    )
+    await settlePromises()
+    node.connect(peerOf(MAX_DIALS))
+    dials[0]!.resolve()
+    await settlePromises()
+    expect(targets()).toHaveLength(MAX_DIALS)
+  })
+
+  test('are not dialled again within half a minute', async () => {
+    const { search, signal, dials, clock } = createSearch()
+    void search.connect([peerOf(1)], signal)
+    dials[0]!.reject(new Error('not there'))
+    clock.advance(REDIAL_MS - 1)
+    await search.connect([peerOf(1)], signal)
+    expect(dials).toHaveLength(1)
+    clock.advance(1)
+    void search.connect([peerOf(1)], signal)
+    expect(dials).toHaveLength(2)
+  })
+
+  test(`are remembered, the last ${MAX_REMEMBERED} of them`, async () => {
+    const { search, signal, dials, targets } = createSearch()
+    const addresses = Array.from({ length: MAX_REMEMBERED }, (_, number) => address(number % 256))
+    void search.connect(addresses, signal)
+    for (let dial = 0; dial < MAX_REMEMBERED; dial++) {
+      dials[dial]!.resolve()
+      await settlePromises()
+    }
+    expect(dials).toHaveLength(MAX_REMEMBERED)
+    // Still remembered; one more, and it is not.
+    await search.connect([addresses[0]!], signal)
+    expect(dials).toHaveLength(MAX_REMEMBERED)
+    void search.connect([peerOf(1)], signal)
+    void search.connect([addresses[1]!], signal)
+    expect(dials).toHaveLength(MAX_REMEMBERED + 1)
+    void search.connect([addresses[0]!], signal)
+    await settlePromises()
+    expect(targets().at(-1)).toBe(String(addresses[0]))
+  })
+
+  test('are not dialled any more once it is over', async () => {
+    const { search, signal, dials, controller } = createSearch()
+    void search.connect(
+      Array.from({ length: 20 }, (_, number) => peerOf(number)),
+      signal
+    )
+    controller.abort()
+    for (const { resolve } of dials) resolve()
+    await settlePromises()
+    expect(dials).toHaveLength(MAX_DIALS)
+    expect(dials[0]!.signal).toBe(signal)
+  })
+})
+
+describe('providers that are found', () => {
+  test('are dialled, at their addresses if they are known: as whom the routing says they are', async () => {
+    const { search, signal, targets } = createSearch()
+    const own = address(4).encapsulate(`/p2p/${peerOf(4)}`)
+    const routing = routingOf(
+      { id: peerOf(1), multiaddrs: [] },
+      { id: peerOf(2).toCID(), multiaddrs: [] },
+      { id: peerOf(3), multiaddrs: [address(3), address(33)] },
+      { id: peerOf(4).toCID(), multiaddrs: [own] },
+      { id: peerOf(5).toCID(), multiaddrs: [address(5)] }
+    )
+    void search.find(cidOf(1), routing, signal)
+    await settlePromises()
+    expect(targets()).toEqual([
+      `${peerOf(1)}`,
+      `${peerOf(2)}`,
+      `${address(3)}/p2p/${peerOf(3)} ${address(33)}/p2p/${peerOf(3)}`,
+      `${own}`,
+      `${address(5)}/p2p/${peerOf(5)}`
+    ])
+    expect(routing.asked).toEqual([cidOf(1)])
+  })
+
+  test('are waited for, whatever becomes of them', async () => {
+    const { search, signal, dials } = createSearch()
+    const routing = routingOf({ id: peerOf(1), multiaddrs: [] }, { id: peerOf(2), multiaddrs: [] })
+    const found = isDone(search.find(cidOf(1), routing, signal))
+    await settlePromises()
+    dials[0]!.reject(new Error('not there'))
+    await settlePromises()
+    expect(found()).toBe(false)
+    dials[1]!.resolve()
+    await settlePromises()
+    expect(found()).toBe(true)
+  })
+
+  test(`are ${MAX_FOUND} at most; then the routing is left`, async () => {
+    const { search, signal, dials } = createSearch()
+    const routing = routingOf(
+      ...Array.from({ length: 50 }, (_, number) => ({ id: peerOf(number), multiaddrs: [] }))
+    )
+    const found = isDone(search.find(cidOf(1), routing, signal))
+    for (let dial = 0; dial < MAX_FOUND; dial++) {
+      await settlePromises()
+      dials[dial]!.resolve()
+    }
+    await settlePromises()
+    expect(dials).toHaveLength(MAX_FOUND)
+    expect(routing).toMatchObject({ read: MAX_FOUND, isLeft: true })
+    expect(found()).toBe(true)
+  })
+
+  test(`are dialled ${MAX_DIALS} at once at most`, async () => {
+    const { search, signal, dials } = createSearch()
+    const routing = routingOf(
+      ...Array.from({ length: 50 }, (_, number) => ({ id: peerOf(number), multiaddrs: [] }))
+    )
+    void search.find(cidOf(1), routing, signal)
+    await settlePromises()
+    expect(dials).toHaveLength(MAX_DIALS)
+    expect(routing.read).toBe(MAX_DIALS)
+    dials[3]!.reject(new Error('not there'))
+    await settlePromises()
+    expect(dials).toHaveLength(MAX_DIALS + 1)
+  })
+
+  test('are not dialled when they are connected', async () => {
+    const { node, search, signal, targets } = createSearch()
+    node.connect(peerOf(1))
+    node.connect(peerOf(2))
+    const routing = routingOf({ id: peerOf(1), multiaddrs: [] }, { id: peerOf(2), multiaddrs: [address(2)] })
+    await search.find(cidOf(1), routing, signal)
+    expect(targets()).toEqual([])
+  })
+
+  test('are not dialled any more once it is over', async () => {
+    const { search, dials, controller, signal } = createSearch()
+    const routing = routingOf({ id: peerOf(1), multiaddrs: [] }, { id: peerOf(2), multiaddrs: [] })
+    controller.abort()
+    await search.find(cidOf(1), routing, signal)
+    expect(dials).toEqual([])
+  })
+
+  test('are looked for with the signal, and an error of the routing is told', async () => {
+    const { search, signal } = createSearch()
+    const signals: unknown[] = []
+    const routing: ProviderRouting = {
+      // biome-ignore lint/correctness/useYield: it fails before there is anything
+      async *findProviders(_cid, options) {
+        signals.push(options?.signal)
+        throw new Error('no network')
+      }
+    }
+    await expect(search.find(cidOf(1), routing, signal)).rejects.toThrow('no network')
+    expect(signals).toEqual([signal])
+  })
+})
