@@ -15,10 +15,11 @@ import {
 } from 'bitswap-protection'
 
 /** Of the service only what it does not share with `Protection`. */
-const { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials, hedgeShare } = defaultBitswapProtectionOptions
+const { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials, hedgeShare, recordMaxAgeMs } =
+  defaultBitswapProtectionOptions
 
 const defaults: Readonly<Record<string, object>> = {
-  bitswapProtection: { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials, hedgeShare },
+  bitswapProtection: { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials, hedgeShare, recordMaxAgeMs },
   circuitBreaker: defaultCircuitBreakerOptions,
   health: defaultHealthOptions,
   protection: defaultProtectionOptions,

@@ -44,6 +44,7 @@ import { InboundObserver } from './inbound-observer.ts'
 import { MessageWatch } from './message-watch.ts'
 import { PeerJudge } from './peer-judge.ts'
 import { type PeerLink, PeerLinks } from './peer-link.ts'
+import { PeerRecords, type RecordDatastore } from './peer-records.ts'
 import { PeerTags } from './peer-tags.ts'
 import { ProtectionMetrics } from './protection-metrics.ts'
 import { StreamGate } from './stream-gate.ts'
@@ -63,6 +64,11 @@ export interface BitswapProtectionOptions extends Omit<ProtectionOptions, 'prese
   gateDials: boolean
   /** Second requests that {@link BitswapProtectionManager.getBlock} may make: a share of the first ones, 0 to 1. */
   hedgeShare: number
+  /**
+   * How long what a peer did is held against it beyond a restart of the node, in ms since it last did something. It is
+   * kept in the node's datastore. 0: not at all.
+   */
+  recordMaxAgeMs: number
 }
 
 /** Options given by the user; see {@link defaultBitswapProtectionOptions} for the others. */
@@ -77,7 +83,8 @@ export const defaultBitswapProtectionOptions: Readonly<BitswapProtectionOptions>
   openTimeoutMs: 7_000,
   wantTimeoutMs: 2_000,
   gateDials: false,
-  hedgeShare: 0.1
+  hedgeShare: 0.1,
+  recordMaxAgeMs: 60 * 60_000
 })
 
 const rules: Rules<BitswapProtectionOptions> = {
@@ -86,7 +93,8 @@ const rules: Rules<BitswapProtectionOptions> = {
   openTimeoutMs: durationMs(1),
   wantTimeoutMs: durationMs(1),
   gateDials: trueOrFalse,
-  hedgeShare: numberBetween(0, 1)
+  hedgeShare: numberBetween(0, 1),
+  recordMaxAgeMs: durationMs(0)
 }
 
 /** What the service needs of the node it is part of. */
@@ -101,6 +109,8 @@ export interface BitswapProtectionComponents {
   readonly contentRouting?: ContentRouting
   /** Where peers are tagged by their health. */
   readonly peerStore?: PeerStore
+  /** Where is kept what is held against peers. */
+  readonly datastore?: RecordDatastore
 }
 
 /** What is known of a peer. Plain, frozen data; `key` is the peer id. */
@@ -150,6 +160,7 @@ export class BitswapProtectionManager
   readonly #clock: Clock
   readonly #log: Logger
   readonly #protection: Protection
+  readonly #records: PeerRecords | undefined
   readonly #links = new PeerLinks()
   readonly #deadlines: Deadlines
   readonly #judge: PeerJudge
@@ -172,7 +183,8 @@ export class BitswapProtectionManager
   ) {
     super()
     const options = resolveOptions('bitswapProtection', defaultBitswapProtectionOptions, init, rules)
-    const { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials, hedgeShare, ...protection } = options
+    const { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials, hedgeShare, recordMaxAgeMs, ...protection } =
+      options
     this.#registrar = components.registrar
     this.#log = components.logger.forComponent('bitswap-protection')
     this.#clock = core.clock ?? systemClock
@@ -181,6 +193,9 @@ export class BitswapProtectionManager
       { onListenerError: error => this.#log.error('a listener failed - %e', error), ...core }
     )
     this.#protection.onEvent(event => this.#onEvent(event))
+    const { datastore } = components
+    if (datastore !== undefined && recordMaxAgeMs > 0)
+      this.#records = new PeerRecords(this.#protection, datastore, recordMaxAgeMs, this.#clock, this.#log)
     this.#metrics = new ProtectionMetrics(components.metrics, () => this.getOverallStatus())
     this.#deadlines = new Deadlines(this.#clock)
     this.#judge = new PeerJudge(this.#protection, this.#clock, this.#links, this.#deadlines, wantTimeoutMs, {
@@ -236,9 +251,10 @@ export class BitswapProtectionManager
     this.#dialGate = gateDials ? new DialGate(components.connectionGater, this.#protection) : undefined
   }
 
-  /** Before anything of the node dials or is dialled. */
-  beforeStart(): void {
+  /** Before anything of the node dials or is dialled; waits a moment for what was held against peers before. */
+  async beforeStart(): Promise<void> {
     this.start()
+    await this.#records?.ready()
   }
 
   start(): void {
@@ -250,12 +266,19 @@ export class BitswapProtectionManager
     this.#inbound.start()
     this.#blocks.start()
     this.#dialGate?.start()
+    this.#records?.start()
+  }
+
+  /** While the datastore of the node is still there; waits a moment until it has what is held against peers. */
+  async beforeStop(): Promise<void> {
+    await this.#records?.flush()
   }
 
   /** Leaves the node as it was. What is known of peers is kept. */
   stop(): void {
     if (!this.#isStarted) return
     this.#isStarted = false
+    this.#records?.stop()
     this.#dialGate?.stop()
     this.#blocks.stop()
     this.#inbound.stop()

@@ -23,7 +23,7 @@ const { STATE_MASK, FLAGS_MASK, FLAGS_SHIFT, BUCKET_SHIFT, BUCKET_MASK, TRIPS_SH
 const FLAGS = FLAGS_MASK << FLAGS_SHIFT
 
 /** More trips than this make no longer wait. */
-const MAX_TRIPS = 1000
+export const MAX_TRIPS = 1000
 
 /** Generations are counted round, as many as fit a small integer. */
 const MAX_GENERATION = 0x3fffffff
@@ -169,6 +169,25 @@ export class BreakerTable {
   /** Opens a circuit for a reason of the caller's. */
   trip(slot: number, nowMs: number): void {
     if (this.state(slot, nowMs) !== OPEN) this.#setState(slot, OPEN, nowMs)
+  }
+
+  /**
+   * Puts a slot into a state it was in before.
+   *
+   * @param sinceMs - when that began
+   * @param untilMs - when an OPEN circuit may be probed
+   */
+  restore(slot: number, state: number, trips: number, sinceMs: number, untilMs: number): void {
+    const base = slot * this.records.stride
+    this.#enter(base, state, trips, sinceMs)
+    if (state === OPEN) this.#setExpiry(base, untilMs)
+  }
+
+  /** The longest time the options let a circuit stay OPEN, in ms. */
+  get longestOpenMs(): number {
+    const { timeoutMs, timeoutGrowth, maxTimeoutMs, timeoutJitter } = this.#options
+    const longest = timeoutGrowth === 1 ? timeoutMs : Math.max(timeoutMs, maxTimeoutMs)
+    return longest * (1 + timeoutJitter)
   }
 
   /** Keeps an OPEN circuit from being probed until `untilMs` at least. */

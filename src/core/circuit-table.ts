@@ -7,7 +7,7 @@ import { type RecordStore, slotFlags } from './record-store.ts'
 import type { RecoveryOptions } from './recovery-manager.ts'
 import { rejectionCodes } from './rejections.ts'
 import type { SlotEvents } from './slot-events.ts'
-import type { TripReason, TripRecord } from './trip-record.ts'
+import type { PastTrip, TripReason, TripRecord } from './trip-record.ts'
 
 const { CLOSED, OPEN, HALF_OPEN } = stateCodes
 const { failure: FAILURE, ignored: IGNORED } = outcomeCodes
@@ -25,6 +25,17 @@ export interface CircuitTableOptions {
   readonly maxEjectedShare: number
 }
 
+/** A circuit as it was before; times are in ms, as of the table. */
+export interface PastCircuit {
+  readonly isOpen: boolean
+  /** When an open one may be probed. */
+  readonly openUntilMs: number
+  /** Whether one that is not open was on its ramp. */
+  readonly isRecovering: boolean
+  readonly trips: number
+  readonly lastTrip: PastTrip | undefined
+}
+
 /**
  * The circuits of many targets by slot: the breaker of each, the ramp on which it recovers when it has closed, and
  * the cap on how many may be OPEN at once.
@@ -39,7 +50,7 @@ export class CircuitTable {
   readonly #recovery: Readonly<RecoveryOptions> | undefined
   readonly #rates: readonly number[]
   readonly #ramps = new Map<number, Ramp>()
-  readonly #lastTrips = new Map<number, TripRecord>()
+  readonly #lastTrips = new Map<number, PastTrip>()
   /** Set while a circuit is opened for what its adapter found out. */
   #isUnresponsive = false
   /** Slots that are OPEN or HALF_OPEN. */
@@ -116,6 +127,26 @@ export class CircuitTable {
     this.#events.tell()
   }
 
+  /**
+   * Takes up a circuit where it was before. One that was HALF_OPEN was open until now; one that was recovering begins
+   * anew. That is told as no change, but for what time has brought since.
+   */
+  restore(slot: number, past: PastCircuit, nowMs: number): void {
+    const sinceMs = past.isOpen ? (past.lastTrip?.atMs ?? nowMs) : nowMs
+    this.breakers.restore(slot, past.isOpen ? OPEN : CLOSED, past.trips, sinceMs, past.openUntilMs)
+    if (past.lastTrip !== undefined) this.#lastTrips.set(slot, past.lastTrip)
+    if (past.isOpen) {
+      this.#awaitEnd(slot)
+      // One that is to be probed now takes no room from the others.
+      if (this.breakers.state(slot, nowMs) === OPEN) this.cap.ejectAgain(slot)
+    } else if (past.isRecovering) this.#startRamp(slot, nowMs)
+  }
+
+  /** The longest time a circuit may stay OPEN, in ms. */
+  get longestOpenMs(): number {
+    return Math.max(this.breakers.longestOpenMs, this.#recovery?.cooldownPeriodMs ?? 0)
+  }
+
   /** The circuit's state at `nowMs`, after all that time calls for: a period that is over, a ramp that ends. */
   state(slot: number, nowMs: number): number {
     if (this.#records.hasFlag(slot, RECOVERING)) this.#judgedRamp(slot, nowMs)
@@ -152,7 +183,12 @@ export class CircuitTable {
 
   /** How the circuit last came to open; `undefined` if it never did. */
   lastTrip(slot: number): TripRecord | undefined {
-    return this.#lastTrips.get(slot)
+    return this.#lastTrips.get(slot)?.trip
+  }
+
+  /** When that was, in ms. */
+  lastTripAt(slot: number): number | undefined {
+    return this.#lastTrips.get(slot)?.atMs
   }
 
   /** When {@link checkAll} should be called next, in ms; Infinity when nothing is waited for. */
@@ -192,12 +228,17 @@ export class CircuitTable {
     const relapsed = this.#endRamp(slot)
     if (relapsed) this.breakers.stayOpen(slot, nowMs + this.#recovery!.cooldownPeriodMs)
     const counts = Object.freeze(this.breakers.finalCounts())
-    this.#lastTrips.set(slot, Object.freeze({ reason: this.#tripReason(from, relapsed, counts), counts }))
+    const trip = Object.freeze({ reason: this.#tripReason(from, relapsed, counts), counts })
+    this.#lastTrips.set(slot, { trip, atMs: nowMs })
     this.#events.note('circuit:open', slot, from, OPEN, nowMs)
     if (relapsed) this.#events.note('recovery:relapse', slot, from, OPEN, nowMs)
+    this.#awaitEnd(slot)
+    this.cap.eject(slot)
+  }
+
+  #awaitEnd(slot: number): void {
     this.#unclosed.add(slot)
     this.#checkBy(this.breakers.expiry(slot) + 1)
-    this.cap.eject(slot)
   }
 
   #tripReason(from: number, relapsed: boolean, counts: Readonly<Counts>): TripReason {
@@ -210,13 +251,16 @@ export class CircuitTable {
   #enterClosed(slot: number, from: number, nowMs: number): void {
     this.#unclosed.delete(slot)
     this.#events.note('circuit:close', slot, from, CLOSED, nowMs)
-    if (this.#recovery === undefined) {
-      this.cap.endDemotion(slot)
-      return
-    }
+    if (this.#startRamp(slot, nowMs)) this.#events.note('recovery:start', slot, from, CLOSED, nowMs)
+    else this.cap.endDemotion(slot)
+  }
+
+  /** Returns whether there is such a thing as a ramp. */
+  #startRamp(slot: number, nowMs: number): boolean {
+    if (this.#recovery === undefined) return false
     this.#ramps.set(slot, new Ramp(this.#recovery, this.#rates, nowMs))
     this.#records.raiseFlag(slot, RECOVERING)
-    this.#events.note('recovery:start', slot, from, CLOSED, nowMs)
+    return true
   }
 
   /** The ramp of a recovering slot; `undefined` if the time has come for it to end. */

@@ -16,6 +16,8 @@ export class EjectionCap {
   readonly #knownTargets: () => number
   /** Slots that are OPEN and not demoted. */
   readonly #ejected = new Set<number>()
+  /** Slots that are OPEN, and were demoted because they were known again before most others were. */
+  readonly #waiting = new Set<number>()
 
   /**
    * @param maxShare - largest share of the known targets that may be ejected; one always may
@@ -50,9 +52,21 @@ export class EjectionCap {
     this.#ejected.add(slot)
   }
 
-  /** Makes room: a target is OPEN no more, or forgotten. One that is demoted stays so. */
+  /** Ejects a target that was OPEN before: at once, or as soon as there is room for it. */
+  ejectAgain(slot: number): void {
+    this.eject(slot)
+    if (this.isDemoted(slot)) this.#waiting.add(slot)
+  }
+
+  /** Makes room: a target is OPEN no more, or forgotten, or one more is known. One that is demoted stays so. */
   endEjection(slot: number): void {
     this.#ejected.delete(slot)
+    this.#waiting.delete(slot)
+    for (const waiting of this.#waiting) {
+      if (this.#ejected.size >= this.#most) break
+      this.#waiting.delete(waiting)
+      this.eject(waiting)
+    }
   }
 
   /** A target has recovered in full. */

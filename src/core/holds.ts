@@ -33,6 +33,11 @@ export class Holds {
     this.#events.tell()
   }
 
+  /** Isolates a target that was isolated before, which is no news to anybody. */
+  isolateAgain(slot: number): void {
+    this.#records.raiseFlag(slot, ISOLATED)
+  }
+
   release(slot: number, nowMs: number): void {
     if (!this.isIsolated(slot)) return
     this.#records.lowerFlag(slot, ISOLATED)

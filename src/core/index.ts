@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export type { BadRecord, BadRecords, DatedTrip } from './bad-record.ts'
 export type { CallContext, CallOptions, Permit, ProtectedFunction } from './call-runner.ts'
 export {
   CircuitBreaker,

@@ -104,9 +104,9 @@ export class KeyTable {
   #add(key: string, nowMs: number): number {
     const slot = this.#free.pop() ?? this.#unused() ?? this.#evict(nowMs)
     if (slot === SHARED_SLOT) return slot
-    this.#records.reset(slot, nowMs)
     this.#slots.set(key, slot)
     this.#keys[slot] = key
+    this.#records.reset(slot, nowMs)
     return slot
   }
 

@@ -1,6 +1,6 @@
 import { answerCodes, type BreakerTable, stateCodes } from './breaker-table.ts'
 import { CallTable, callLayout } from './call-table.ts'
-import { CircuitTable, type CircuitTableOptions } from './circuit-table.ts'
+import { CircuitTable, type CircuitTableOptions, type PastCircuit } from './circuit-table.ts'
 import type { RejectionReason } from './errors.ts'
 import type { HealthOptions } from './health-monitor.ts'
 import { HealthTable } from './health-table.ts'
@@ -327,6 +327,38 @@ export class ProtectionTable {
     this.#circuits.trip(slot, nowMs)
   }
 
+  /**
+   * Takes up what was held against a target before.
+   *
+   * @param lastUsedMs - when the target gave reason for it
+   */
+  restore(slot: number, past: PastCircuit, lastUsedMs: number, nowMs: number): void {
+    this.#circuits.restore(slot, past, nowMs)
+    this.health?.touch(slot, lastUsedMs)
+    this.#events.tell()
+  }
+
+  /** Isolates a target that was isolated before. */
+  isolateAgain(slot: number): void {
+    this.#holds.isolateAgain(slot)
+  }
+
+  /** Whether nothing was learned of the target since its record was begun; calls in flight tell nothing yet. */
+  isBlank(slot: number, nowMs: number): boolean {
+    const { health } = this
+    const { totalSuccesses, totalFailures } = this.breakers.counts(slot)
+    const isClean = this.#circuits.isClean(slot, nowMs)
+    this.#events.tell()
+    const hasHealth =
+      health !== undefined && (health.responseTimeMs(slot) > 0 || health.consecutiveErrors(slot) > 0)
+    return isClean && totalSuccesses + totalFailures === 0 && !hasHealth
+  }
+
+  /** The longest time a circuit may stay OPEN, in ms. */
+  get longestOpenMs(): number {
+    return this.#circuits.longestOpenMs
+  }
+
   /** The circuit's state at `nowMs`, after all that time calls for: a period that is over, a ramp that ends. */
   state(slot: number, nowMs: number): number {
     return this.#circuits.state(slot, nowMs)
@@ -358,6 +390,11 @@ export class ProtectionTable {
   /** How the circuit last came to open; `undefined` if it never did. */
   lastTrip(slot: number): TripRecord | undefined {
     return this.#circuits.lastTrip(slot)
+  }
+
+  /** When that was, in ms. */
+  lastTripAt(slot: number): number | undefined {
+    return this.#circuits.lastTripAt(slot)
   }
 
   /** Whole ms until an OPEN target may be probed; 0 for one that is not OPEN. */

@@ -1,4 +1,5 @@
 import { Alarm } from './alarm.ts'
+import { type BadRecords, readBadRecords, restoreBadRecords } from './bad-record.ts'
 import {
   type CallOptions,
   CallRunner,
@@ -286,6 +287,29 @@ export class Protection {
   *peers(): Generator<PeerStatus> {
     const source = this.#source()
     for (const slot of this.#keys.slots()) yield readPeerStatus(source, slot)
+  }
+
+  /**
+   * What is held against targets, to be kept beyond a restart: of those whose circuit opened at most `maxAgeMs` ago and
+   * that have not been forgiven since, or that are isolated.
+   */
+  badRecords(maxAgeMs: number): BadRecords {
+    return readBadRecords(this.#source(), maxAgeMs)
+  }
+
+  /**
+   * Takes up what was held against targets before a restart, the first ones first, for half of the table at most. What
+   * was learned since goes before it. No circuit stays OPEN longer than the options allow, and none closes untried.
+   *
+   * @param saved - from {@link badRecords}
+   * @param maxAgeMs - longest time ago an event is taken to have been
+   * @returns how many records were taken up
+   */
+  restore(saved: BadRecords, maxAgeMs: number): number {
+    const source = this.#source()
+    const restored = restoreBadRecords(saved, source, this.#options.maxTargets, maxAgeMs)
+    if (restored > 0 && this.#nextCleanup === Infinity) this.#planCleanup(source.nowMs)
+    return restored
   }
 
   /** Adds a listener for all events; the function returned removes it. */

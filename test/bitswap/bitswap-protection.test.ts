@@ -171,7 +171,7 @@ describe('as a service', () => {
 
   test('works from before the node dials, and is started once', async () => {
     const { manager, node, peer, follow, status } = createManager()
-    manager.beforeStart()
+    await manager.beforeStart()
     manager.start()
     const connection = node.connect(peer)
     follow(connection.newStream(BITSWAP))
@@ -285,7 +285,7 @@ describe('stopped', () => {
     const { newStream } = connection
     node.add(connection)
     for (let cycle = 0; cycle < 1000; cycle++) {
-      manager.beforeStart()
+      await manager.beforeStart()
       manager.start()
       manager.stop()
     }
@@ -391,7 +391,7 @@ describe('closed', () => {
   test('it stands in nobody’s way, also when the node is started again', async () => {
     const { manager, attempt, connection } = await createStarted()
     manager.close()
-    manager.beforeStart()
+    await manager.beforeStart()
     manager.start()
     const opened = await attempt()
     expect(opened.error).toBe(undefined)

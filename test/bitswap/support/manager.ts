@@ -4,6 +4,7 @@ import {
   type BitswapProtectionInit,
   BitswapProtectionManager
 } from '../../../src/bitswap/index.ts'
+import type { RecordDatastore } from '../../../src/bitswap/peer-records.ts'
 import { ManualClock, tripAt } from '../../../src/core/index.ts'
 import { STEP_MS, TIMEOUT_MS } from '../../support/deterministic-protection.ts'
 import type { Attempt } from './gate.ts'
@@ -29,7 +30,7 @@ export const eventTypes: ReadonlyArray<keyof BitswapProtectionEvents> = [
  * The service on a node without a network, in time moved by hand: circuits open at two failures in a row, are tried
  * again after a second, close at one success, and recover in two steps.
  */
-export function createManager(init: BitswapProtectionInit = {}) {
+export function createManager(init: BitswapProtectionInit = {}, datastore?: RecordDatastore) {
   const node = new FakeNode()
   const clock = new ManualClock()
   const metrics = new FakeMetrics()
@@ -41,7 +42,8 @@ export function createManager(init: BitswapProtectionInit = {}) {
       connectionGater: node.connectionGater,
       events: node.events,
       logger: node.logger,
-      metrics: metrics.component
+      metrics: metrics.component,
+      ...(datastore && { datastore })
     },
     {
       maxEjectedShare: 1,

@@ -47,6 +47,8 @@ export interface ClientPlan {
   readonly core?: CoreComponents
   /** Whether blocks are fetched by `protectBitswap`. */
   readonly isDropIn?: boolean
+  /** That of another node, or one like it; one of its own, in memory, if not given. */
+  readonly datastore?: HeliaWithLibp2p['datastore']
 }
 
 type Services = { identify: Identify; ping: Ping; protection: BitswapProtectionManager }
@@ -73,7 +75,7 @@ export class Client implements AsyncDisposable {
 
   static async start(plan: ClientPlan = {}): Promise<Client> {
     const helia = withBitswap(
-      withLibp2pLight(createHeliaLight(), {
+      withLibp2pLight(createHeliaLight({ ...(plan.datastore && { datastore: plan.datastore }) }), {
         addresses: { listen: [] },
         transports: [tcp()],
         connectionEncrypters: [noise()],

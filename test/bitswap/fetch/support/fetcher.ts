@@ -309,6 +309,6 @@ export const NOTHING = Object.freeze({ inFlight: 0, deadlines: 0, asks: 0 })
 /** The block peers are known by. */
 const KNOWN = 63
 
-export function numberOf(cid: CID): number {
+function numberOf(cid: CID): number {
   return numbers.get(readMultihash(cid.bytes)!)!
 }
