@@ -173,8 +173,7 @@ describe('with protectBitswap', () => {
     expectNoBlame(client, peer!)
   })
 
-  // Not yet: what a peer lacked once is never asked of it again on that connection.
-  test.fails('a block that a peer lacked is asked of it again by the next who wants it', async () => {
+  test('a block that a peer lacked is asked of it again by the next who wants it', async () => {
     await using peers = await startBoxoPeers(1)
     const [peer] = peers.all
     await using client = await Client.start({ isDropIn: true })

@@ -95,6 +95,10 @@ export class BlockFetch {
   /** Those of whom it is not known what becomes of it. */
   readonly #live = new Map<Supplier, Ask>()
   readonly #wantsWord = new Set<Supplier>()
+  /** Who has told this fetch that it lacks the block; if that changes, it sends it. */
+  readonly #lacking = new Set<Supplier>()
+  /** Whether that is believed which peers have told other fetches: it may be different by now. */
+  #believesOthers = true
   #isOver = false
   #hedge: Deadline | undefined
   #search: Deadline | undefined
@@ -109,6 +113,11 @@ export class BlockFetch {
     this.multihash = multihash
     this.#context = context
     this.#search = context.deadlines.add(SEARCH_AFTER_MS, () => context.search(this))
+  }
+
+  /** Whether a peer is waited for. */
+  get isWaiting(): boolean {
+    return this.#live.size > 0
   }
 
   /** Waits for the block. @throws the signal's reason */
@@ -149,6 +158,7 @@ export class BlockFetch {
 
   /** A peer lacks the block: so may others. */
   lacked(ask: Ask): void {
+    this.#lacking.add(ask.supplier)
     if (!this.#isOver) this.#askAround()
     this.ended(ask)
   }
@@ -156,6 +166,7 @@ export class BlockFetch {
   /** A peer is gone, with all that was asked of it. */
   forget(supplier: Supplier): void {
     this.#addressed.delete(supplier)
+    this.#lacking.delete(supplier)
     this.#asked.delete(supplier)
     this.#live.delete(supplier)
     this.#wantsWord.delete(supplier)
@@ -315,7 +326,8 @@ export class BlockFetch {
   #isEligible(supplier: Supplier): boolean {
     return (
       !this.#asked.has(supplier) &&
-      !supplier.lacks(this.multihash) &&
+      !this.#lacking.has(supplier) &&
+      !(this.#believesOthers && supplier.lacks(this.multihash)) &&
       !supplier.isFull &&
       this.#context.mayAsk(supplier)
     )
@@ -334,6 +346,7 @@ export class BlockFetch {
       this.#isSearched = false
       for (const supplier of this.#asked)
         if (supplier.asks.get(this.multihash)?.isOverdue !== false) this.#asked.delete(supplier)
+      if (!this.isWaiting && this.#wantsWord.size === 0) this.#believesOthers = false
       this.advance()
     })
   }

@@ -306,7 +306,13 @@ export class BlockFetcher implements FetchContext {
   }
 
   #advanceAll(): void {
-    for (const fetch of [...this.#fetches.values()]) fetch.advance()
+    for (const fetch of [...this.#fetches.values()]) {
+      if (fetch.isWaiting) continue
+      // With thousands of fetches, most would find out at some cost that nobody has room.
+      const suppliers = [...this.#suppliers.values()]
+      if (suppliers.length > 0 && suppliers.every(({ isFull }) => isFull)) return
+      fetch.advance()
+    }
   }
 
   #activePeers(): number {

@@ -223,7 +223,7 @@ describe('a peer that says it has the block', () => {
   test('when it is asked that, and does not send it when it is asked for it, counts as well', async () => {
     const { bench, peer, witnessed } = await withWitness()
     const poor = connectPoor(bench)
-    await ask(bench, peer, 0)
+    const [other] = await ask(bench, peer, 0)
     await ask(bench, poor, 1)
     expect(peer.takeLines()).toEqual(['have? 1'])
     peer.tell(0, false)
@@ -231,6 +231,7 @@ describe('a peer that says it has the block', () => {
     expect(peer.successes).toBe(2)
     await bench.settle()
     expect(peer.takeLines()).toEqual(['cancel 1', 'want 1'])
+    other!.abort()
     await bench.advance(2_025)
     await witnessed()
     expect(peer.faults).toEqual([['HAVE_WITHOUT_BLOCK', 1]])
