@@ -173,6 +173,8 @@ describe('changes are stored', () => {
     expect(clock.pendingTimers).toBe(2)
     records.stop()
     expect(clock.pendingTimers).toBe(1)
+    open('one more')
+    expect(clock.pendingTimers).toBe(1)
     await advance(SAVE_DELAY_MS)
     expect(clock.pendingTimers).toBe(1)
   })

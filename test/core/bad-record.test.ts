@@ -518,6 +518,7 @@ describe('there is room', () => {
     const due = keys.slice(0, 7).map(key => ({ key, state: 'HALF_OPEN' as const, retryAt: undefined }))
     const { protection, restore } = create({ maxEjectedShare: 0.1, breaker })
     restore(savedAt(START, ...due, { retryAt: START + 10_000 }))
+    for (const { key } of due.toReversed()) expect(protection.getPeerStatus(key)?.isDemoted).toBe(false)
     expect(protection.getOverallStatus()).toMatchObject({ ejectedPeers: 1, demotedPeers: 0 })
   })
 })

@@ -9,6 +9,9 @@ const PREFIX = '/bitswap-protection/'
 const KEY = `${PREFIX}v1/records`
 const TIMEOUT_MS = 4_000
 
+/** Wall time and loop time are apart by as long as a turn of the event loop takes, on a busy machine. */
+const TOLERANCE_MS = 500
+
 const swarm = new TestSwarm(['a', 'frozen'].map(name => ({ name })))
 
 type Datastore = Client['helia']['datastore']
@@ -64,14 +67,14 @@ test('a peer whose circuit is OPEN when a node stops is so for the next one, unt
     isConnected: false,
     lastTrip: { reason: 'UNRESPONSIVE' }
   })
-  expect(Math.abs(second.status(peer).nextRetryAt! - retryAt)).toBeLessThan(20)
+  expect(Math.abs(second.status(peer).nextRetryAt! - retryAt)).toBeLessThan(TOLERANCE_MS)
   expect([...second.protection.peers()].map(({ key }) => key)).toEqual([peer.peerId])
 
   await second.connect(...swarm.peers('a', 'frozen'))
   const got = second.get(own[0]!.cid)
   await until(() => second.rejections.OPEN > 0, 'the want is held back')
   expect(Buffer.compare(await got, own[0]!.bytes)).toBe(0)
-  expect(Date.now()).toBeGreaterThan(retryAt - 20)
+  expect(Date.now()).toBeGreaterThan(retryAt - TOLERANCE_MS)
   await second.getAll(own.slice(1), 1)
   await until(() => second.events(peer).includes('recovery:start'), 'the peer is back')
   expect(second.events(peer).slice(0, 1)).toEqual(['circuit:half-open'])
