@@ -12,11 +12,12 @@ const REST_MS = 4_100
 async function withKnown(bench: Bench, ...everyMs: readonly number[]): Promise<FakePeer[]> {
   const peers: FakePeer[] = []
   for (const ms of everyMs) {
-    const peer = bench.peer().connect()
     // Only this one, so that it is asked.
-    for (const other of peers) bench.protection.isolate(other.link.key)
+    const others = [...bench.fetcher.suppliers()].map(({ key }) => key)
+    for (const key of others) bench.protection.isolate(key)
+    const peer = bench.peer().connect()
     await bench.teach(peer, ms)
-    for (const other of peers) bench.protection.release(other.link.key)
+    for (const key of others) bench.protection.release(key)
     peers.push(peer)
   }
   await bench.advance(REST_MS)
@@ -49,10 +50,57 @@ describe('while nothing is known of anybody', () => {
     const peers = bench.connect(40)
     bench.get(0)
     await bench.settle()
-    expect(peers.flatMap(peer => peer.takeLines()).sort()).toEqual([
-      ...Array.from({ length: 32 }, () => 'have? 0'),
-      'want 0'
-    ])
+    const lines = (): string[] => peers.flatMap(peer => peer.takeLines()).sort()
+    expect(lines()).toEqual([...Array.from({ length: 32 }, () => 'have? 0'), 'want 0'])
+    // That one lacks it is told before they have answered: another takes its place.
+    peers[0]!.tell(0, false)
+    await bench.settle()
+    expect(lines()).toEqual(['want 0'])
+  })
+
+  test('who has the block comes before who has not been asked', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a, late, b] = bench.connect(3) as [FakePeer, FakePeer, FakePeer]
+    bench.protection.isolate(late.link.key)
+    bench.get(0)
+    await bench.settle()
+    bench.protection.release(late.link.key)
+    b.tell(0, true)
+    await bench.advance(75)
+    expect(a.takeLines()).toEqual(['want 0'])
+    expect(late.takeLines()).toEqual([])
+    expect(b.takeLines()).toEqual(['have? 0', 'cancel 0', 'want 0'])
+  })
+
+  test('who has the block is asked for it alone', async () => {
+    const bench = new Bench()
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    bench.get(0)
+    await bench.settle()
+    b.tell(0, true)
+    const [c] = bench.connect(1) as [FakePeer]
+    a.leave(false)
+    await bench.settle()
+    expect(b.takeLines()).toEqual(['have? 0', 'cancel 0', 'want 0'])
+    expect(c.takeLines()).toEqual([])
+  })
+
+  test('it is asked no earlier than words come whether somebody else is to be asked', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    const got = bench.get(0)
+    await bench.advance(25)
+    b.tell(0, false)
+    got.abort()
+    bench.get(1)
+    await bench.settle()
+    const [c] = bench.connect(1) as [FakePeer]
+    for (const peer of [a, b, c]) peer.takeLines()
+    // A block takes about four times a word.
+    await bench.advance(75)
+    expect(c.takeLines()).toEqual([])
+    await bench.advance(50)
+    expect(c.takeLines()).toEqual(['want 1'])
   })
 
   test('a block is taken from whoever sends it', async () => {
@@ -118,30 +166,24 @@ describe('a peer that is known', () => {
     expect(b.takeMessages()).toEqual([])
   })
 
-  test('that lacks most of what it is asked for is asked together with others', async () => {
+  test.each([
+    ['asked alone while it has most of what it is asked for', 3, []],
+    ['asked together with others when it lacks most of what it is asked for', 10, ['have? 20']]
+  ])('is %s', async (_, lacked, questions) => {
     const bench = new Bench()
     const [a] = (await withKnown(bench, 50)) as [FakePeer]
-    a.onLine = (word, number) => {
-      if (word === 'want') a.tell(number, false)
-    }
-    for (let number = 0; number < 10; number++) {
+    for (let number = 0; number < lacked; number++) {
       const got = bench.get(number)
       await bench.settle()
+      a.tell(number, false)
       got.abort()
     }
-    await bench.advance(REST_MS)
+    const [b] = (await withKnown(bench, 300)) as [FakePeer]
     a.takeLines()
-    a.onLine = () => {}
-    const [b] = bench.connect(1) as [FakePeer]
-    b.onLine = () => {}
-    // b never lacked anything, so it comes first.
     bench.get(20)
     await bench.settle()
-    expect(b.takeMessages()).toEqual([['want 20']])
-    expect(a.takeMessages()).toEqual([])
-    b.tell(20, false)
-    await bench.settle()
-    expect(a.takeMessages()).toEqual([['have? 20']])
+    expect(a.takeLines()).toEqual(['want 20'])
+    expect(b.takeLines()).toEqual(questions)
   })
 
   test('comes before others by how quick it is', async () => {
@@ -175,6 +217,17 @@ describe('a peer that is known', () => {
     for (let number = 0; number < 6; number++) bench.get(number)
     await bench.settle()
     expect([a.takeLines().length, b.takeLines().length]).toEqual([3, 3])
+  })
+
+  test('is asked less after it took longer than others, as soon as the caller gives up', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a, b] = (await withKnown(bench, 50, 60, 400)) as [FakePeer, FakePeer]
+    const got = bench.get(0)
+    await bench.advance(100)
+    got.abort()
+    bench.get(1)
+    await bench.settle()
+    expect([a.takeLines(), b.takeLines()]).toEqual([['want 0', 'cancel 0'], ['want 1']])
   })
 
   test('is asked less after it took long', async () => {
@@ -214,6 +267,23 @@ describe('a peer that is known', () => {
     b.tell(0, false)
     await bench.settle()
     expect(b.takeLines()).toEqual([])
+  })
+})
+
+describe('a peer that has answered', () => {
+  test('is told that a block is wanted no more when there is something else to say, or after a second', async () => {
+    const bench = new Bench()
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    bench.get(0)
+    await bench.settle()
+    b.tell(0, false)
+    await a.send(0)
+    await bench.settle()
+    expect(b.takeLines()).toEqual(['have? 0'])
+    await bench.advance(975)
+    expect(b.takeLines()).toEqual([])
+    await bench.advance(50)
+    expect(b.takeLines()).toEqual(['cancel 0'])
   })
 })
 
@@ -313,6 +383,9 @@ describe('several callers', () => {
     got.abort()
     await bench.settle()
     expect(getEventListeners(own, 'abort')).toHaveLength(0)
+    bench.get(2, { signal })
+    bench.fetcher.stop(new Error('stopped'))
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0)
   })
 
   test('without a signal wait for as long as it takes', async () => {
@@ -447,6 +520,61 @@ describe('a second peer', () => {
     await bench.advance(225)
     // Ten are there from the start.
     expect(wants()).toBe(24 + 10)
+  })
+
+  test('is asked for free only as long as none of those asked has ever delivered', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [known, slow] = (await withKnown(bench, 100, 120)) as [FakePeer, FakePeer]
+    bench.protection.isolate(known.link.key)
+    bench.protection.isolate(slow.link.key)
+    const [a] = bench.connect(1) as [FakePeer]
+    bench.get(0)
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['want 0'])
+    bench.protection.release(known.link.key)
+    bench.protection.release(slow.link.key)
+    await bench.advance(150)
+    expect([known.takeLines(), slow.takeLines()]).toEqual([['want 0'], []])
+    await bench.advance(75)
+    expect(slow.takeLines()).toEqual([])
+  })
+
+  test('that comes later is asked as well', async () => {
+    const bench = new Bench()
+    const [a] = (await withKnown(bench, 100)) as [FakePeer]
+    bench.get(0)
+    await bench.advance(150)
+    const [b] = bench.connect(1) as [FakePeer]
+    await bench.advance(125)
+    expect([a.takeLines(), b.takeLines()]).toEqual([['want 0'], ['want 0']])
+  })
+
+  test('is asked without a budget when it says that it has the block', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a] = (await withKnown(bench, 50)) as [FakePeer]
+    for (let number = 0; number < 10; number++) {
+      const got = bench.get(number)
+      await bench.settle()
+      a.tell(number, false)
+      got.abort()
+    }
+    const [b] = (await withKnown(bench, 300)) as [FakePeer]
+    a.takeLines()
+    bench.get(20)
+    await bench.settle()
+    b.tell(20, true)
+    await bench.advance(25)
+    expect([a.takeLines(), b.takeLines()]).toEqual([['want 20'], ['have? 20']])
+    await bench.advance(50)
+    expect(b.takeLines()).toEqual(['cancel 20', 'want 20'])
+  })
+
+  test('is not earned by asking who has a block', async () => {
+    const bench = new Bench({ hedgeShare: 0.1 })
+    bench.connect(33)
+    while (bench.fetcher.takeHedge()) {}
+    bench.get(0)
+    expect(bench.fetcher.takeHedge()).toBe(false)
   })
 
   test('that does not exist costs nothing of the budget', async () => {
@@ -602,6 +730,57 @@ describe('when nobody can be asked', () => {
     expect(bench.remains).toEqual(NOTHING)
   })
 
+  test('who lost what it was asked with its stream is asked again after a second', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    bench.get(0)
+    await bench.settle()
+    a.stream.reset()
+    await bench.advance(975)
+    expect(a.takeLines()).toEqual(['want 0'])
+    await bench.advance(50)
+    expect(a.takeLines()).toEqual(['cancel 0', 'want 0'])
+  })
+
+  test('who has told others that it lacks the block is asked after a second, as it may have it by now', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    const got = bench.get(0)
+    await bench.settle()
+    a.tell(0, false)
+    got.abort()
+    await bench.settle()
+    a.takeLines()
+    bench.get(0)
+    await bench.advance(975)
+    expect(a.takeLines()).toEqual([])
+    await bench.advance(50)
+    expect(a.takeLines().slice(-2)).toEqual(['cancel 0', 'want 0'])
+    // Having told this one, it is not asked again.
+    a.tell(0, false)
+    await bench.advance(10_000)
+    expect(a.takeLines()).toEqual([])
+  })
+
+  test('who has told others that it lacks the block is not asked as long as somebody else is', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a] = bench.connect(1) as [FakePeer]
+    const got = bench.get(0)
+    await bench.settle()
+    a.tell(0, false)
+    got.abort()
+    bench.get(0)
+    await bench.advance(500)
+    a.takeLines()
+    const [b] = bench.connect(1) as [FakePeer]
+    for (let time = 0; time < 4; time++) {
+      await bench.advance(500)
+      b.trickle(2_048)
+    }
+    expect(b.takeLines()).toEqual(['want 0'])
+    expect(a.takeLines().filter(line => line !== 'cancel 0')).toEqual([])
+  })
+
   test('a peer that has room again is asked', async () => {
     const bench = new Bench()
     const [a] = bench.connect(1) as [FakePeer]
@@ -639,6 +818,24 @@ describe('other providers', () => {
     expect(bench.searches.map(({ number }) => number)).toEqual([0])
   })
 
+  test('are looked for at once when whoever was asked has failed', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    bench.get(0)
+    await bench.settle()
+    expect(bench.searches).toEqual([])
+    a.stream.reset()
+    expect(bench.searches).toHaveLength(1)
+  })
+
+  test('are looked for at once when nobody who is connected may be asked', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    bench.protection.isolate(a.link.key)
+    bench.get(0)
+    expect(bench.searches).toHaveLength(1)
+  })
+
   test('are not looked for while somebody only has to have room, or to say whether he has it', async () => {
     const bench = new Bench()
     const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
@@ -651,6 +848,23 @@ describe('other providers', () => {
     for (let number = 1; number < 20; number++) bench.get(number)
     await bench.settle()
     expect(bench.searches).toEqual([])
+  })
+
+  test('are not looked for while somebody who lacked it before is asked whether he has it by now', async () => {
+    const bench = new Bench()
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    const got = bench.get(0)
+    await bench.settle()
+    for (const peer of [a, b]) peer.tell(0, false)
+    got.abort()
+    bench.get(0)
+    await bench.advance(1_025)
+    for (const peer of [a, b]) peer.takeLines()
+    const before = bench.searches.length
+    a.tell(0, false)
+    expect(bench.searches).toHaveLength(before)
+    b.tell(0, false)
+    expect(bench.searches).toHaveLength(before + 1)
   })
 
   test('are looked for once until those who are silent are asked again, whatever becomes of other blocks', async () => {
@@ -688,8 +902,9 @@ describe('other providers', () => {
     const bench = new Bench()
     bench.onSearch = () => Promise.reject(new Error('no network'))
     const got = bench.get(0)
-    await bench.advance(5_000)
-    expect(bench.searches.length).toBeGreaterThan(1)
+    // At once, after a second, and each time that those who are silent would be asked once more.
+    await bench.advance(8_000)
+    expect(bench.searches.length).toBeGreaterThan(3)
     expect(got.isPending).toBe(true)
   })
 })
@@ -749,11 +964,12 @@ describe('a peer on probation', () => {
     bench.protection.admit(other.link.key).settle('failure')
     await bench.advance(1_025)
     expect(other.status?.circuitState).toBe('HALF_OPEN')
+    const [second] = (await withKnown(bench, 60)) as [FakePeer]
+    for (const peer of [steady, probed, other]) peer.takeLines()
     bench.get(0)
-    await bench.settle()
-    const asked = [probed, other].filter(peer => peer.takeLines().includes('want 0'))
-    expect(asked).toHaveLength(1)
-    expect(steady.takeLines()).toEqual(['want 0'])
+    await bench.advance(100)
+    expect([steady.takeLines(), second.takeLines()]).toEqual([['want 0'], ['want 0']])
+    expect([...probed.takeLines(), ...other.takeLines()]).toEqual(['want 0'])
   })
 
   test('is asked alone where there is no other', async () => {
@@ -811,6 +1027,21 @@ describe('a peer that is suspected', () => {
     expect(bench.remains).toEqual(NOTHING)
   })
 
+  test('has room again once that is over, whatever it has not answered', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    for (let number = 0; number < 4; number++) bench.get(number)
+    await bench.settle()
+    bench.protection.suspect(a.link.key)
+    bench.fetcher.suspected(a.link)
+    bench.protection.clearSuspicion(a.link.key)
+    bench.fetcher.readmitted()
+    a.takeLines()
+    bench.get(10)
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['want 10'])
+  })
+
   test('is asked again once that is over', async () => {
     const bench = new Bench()
     const [a] = (await withKnown(bench, 50)) as [FakePeer]
@@ -837,8 +1068,8 @@ describe('a peer that is suspected', () => {
 })
 
 describe('a peer that recovers', () => {
-  /** Half of what it is offered is let through. */
-  async function withRecovering(): Promise<{ bench: Bench; recovering: FakePeer }> {
+  /** A share of what it is offered is let through. */
+  async function withRecovering(share: number): Promise<{ bench: Bench; recovering: FakePeer }> {
     const bench = new Bench({
       breaker: {
         readyToTrip: tripAt({ consecutiveFailures: 1 }),
@@ -846,7 +1077,12 @@ describe('a peer that recovers', () => {
         maxRequests: 1,
         successThreshold: 1
       },
-      recovery: { strategy: 'STEP', recoverySteps: [0.5, 1], recoveryIntervalMs: 60_000, cooldownPeriodMs: 0 }
+      recovery: {
+        strategy: 'STEP',
+        recoverySteps: [share, 1],
+        recoveryIntervalMs: 60_000,
+        cooldownPeriodMs: 0
+      }
     })
     const [recovering] = bench.connect(1) as [FakePeer]
     bench.protection.admit(recovering.link.key).settle('failure')
@@ -858,7 +1094,7 @@ describe('a peer that recovers', () => {
   }
 
   test('is asked for its share of the blocks, and others for the rest', async () => {
-    const { bench, recovering } = await withRecovering()
+    const { bench, recovering } = await withRecovering(0.5)
     const [other] = bench.connect(1) as [FakePeer]
     const asked = { recovering: 0, other: 0 }
     for (const peer of [recovering, other]) {
@@ -877,7 +1113,7 @@ describe('a peer that recovers', () => {
   })
 
   test('is asked for every block that nobody else can be asked for', async () => {
-    const { bench, recovering } = await withRecovering()
+    const { bench, recovering } = await withRecovering(0.1)
     for (let number = 0; number < 3; number++) bench.get(number)
     await bench.settle()
     expect(recovering.takeLines()).toEqual(['want 0', 'want 1', 'want 2'])
@@ -909,6 +1145,7 @@ describe('stopped', () => {
     await bench.advance(10_000)
     expect(bench.remains).toEqual(NOTHING)
     expect(bench.fetcher.expects(a.link)).toBe(false)
+    expect([...bench.fetcher.suppliers()]).toEqual([])
   })
 
   test('while streams are being opened, nothing is left either', async () => {

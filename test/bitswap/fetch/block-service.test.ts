@@ -1,4 +1,4 @@
-import type { PeerId, Stream, StreamHandler } from '@libp2p/interface'
+import { type PeerId, type Stream, type StreamHandler, TimeoutError } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
 import { identity } from 'multiformats/hashes/identity'
@@ -338,6 +338,20 @@ describe('other peers', () => {
   })
 })
 
+test("a dial that runs out of time only after it was let go is nobody's fault", async () => {
+  const { service, get, connect, send, protection, node } = createService(routingOf(peerOf(2)))
+  const { promise, reject } = Promise.withResolvers<never>()
+  node.connectionManager.openConnection = () => promise
+  service.start()
+  get(0)
+  await settlePromises()
+  await send(connect(peerOf(1)), blocks[0]!)
+  reject(new TimeoutError('too late'))
+  await settlePromises()
+  expect(protection.getPeerStatus(peerOf(2).toString())?.counts.totalFailures).toBe(0)
+  expect(protection.getOverallStatus().inFlight).toBe(0)
+})
+
 test('what a peer did wrong is kept, also after the stop', async () => {
   const { service, connect, get, send, clock } = createService()
   service.start()
@@ -398,7 +412,7 @@ describe('the stop', () => {
   })
 
   test('may be followed by another start', async () => {
-    const { service, registrar, connect, get, asked, send } = createService()
+    const { service, registrar, connect, get, asked, send, dials } = createService()
     service.start()
     get(0)
     await settlePromises()
@@ -408,6 +422,7 @@ describe('the stop', () => {
     const link = connect(peerOf(1))
     const got = get(1, { providers: [peerOf(5)] })
     await settlePromises()
+    expect(dials.map(({ target }) => target)).toEqual([peerOf(5)])
     expect(registrar.getProtocols()).toEqual([...BITSWAP_PROTOCOLS])
     expect(asked(link)).toEqual(['want'])
     await send(link, blocks[1]!)

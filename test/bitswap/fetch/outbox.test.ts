@@ -1,4 +1,4 @@
-import { type Stream, StreamResetError } from '@libp2p/interface'
+import { type Stream, StreamCloseEvent, StreamResetError } from '@libp2p/interface'
 import { CID } from 'multiformats/cid'
 import { describe, expect, test } from 'vitest'
 import { Deadlines } from '../../../src/bitswap/deadlines.ts'
@@ -239,15 +239,18 @@ describe('the stream', () => {
     expect(broken).toEqual([])
   })
 
-  test('that cannot be written to any more is replaced', async () => {
-    const { say, sent, streams } = createOutbox()
-    say('BLOCK', 1)
-    await settlePromises()
-    streams[0]!.writeStatus = 'closed'
-    say('BLOCK', 2)
-    await settlePromises()
-    expect(sent(1)).toEqual([['want 2']])
-  })
+  test.each([{ writeStatus: 'closed' }, { status: 'closed' }] as const)(
+    'that is %o is replaced',
+    async how => {
+      const { say, sent, streams } = createOutbox()
+      say('BLOCK', 1)
+      await settlePromises()
+      Object.assign(streams[0]!, how)
+      say('BLOCK', 2)
+      await settlePromises()
+      expect(sent(1)).toEqual([['want 2']])
+    }
+  )
 
   test('is idle once: however much was said, one deadline waits', async () => {
     const { say, deadlines } = createOutbox()
@@ -323,6 +326,25 @@ describe('trouble', () => {
     expect(sent(1)).toEqual([['want 2']])
   })
 
+  test('of a stream that ends while it takes no more is told, as what was said is lost', async () => {
+    const { say, sent, streams, handlers, broken } = createOutbox()
+    const { open } = handlers
+    handlers.open = async () => {
+      const stream = await open()
+      streams[0]!.isFull = true
+      return stream
+    }
+    say('BLOCK', 1)
+    await settlePromises()
+    handlers.open = open
+    await streams[0]!.close()
+    await settlePromises()
+    expect(broken).toEqual([new Error('closed')])
+    say('BLOCK', 2)
+    await settlePromises()
+    expect(sent(1)).toEqual([['want 2']])
+  })
+
   test('of a stream that is closed here, or aborted here, is no trouble', async () => {
     const { say, streams, broken } = createOutbox()
     say('BLOCK', 1)
@@ -330,7 +352,11 @@ describe('trouble', () => {
     streams[0]!.abort(new Error('ours'))
     say('BLOCK', 2)
     await settlePromises()
-    await streams[1]!.close()
+    // The peer has ended it in an orderly way.
+    streams[1]!.dispatchEvent(new StreamCloseEvent(false))
+    say('BLOCK', 3)
+    await settlePromises()
+    await streams[2]!.close()
     expect(broken).toEqual([])
   })
 

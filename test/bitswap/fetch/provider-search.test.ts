@@ -127,6 +127,23 @@ describe('providers that are given', () => {
     expect(targets()).toEqual([])
   })
 
+  test('are dialled as soon as they are not connected any more', async () => {
+    const { node, search, signal, targets } = createSearch()
+    const connection = node.connect(peerOf(1))
+    await search.connect([peerOf(1)], signal)
+    connection.lose()
+    void search.connect([peerOf(1)], signal)
+    expect(targets()).toEqual([`${peerOf(1)}`])
+  })
+
+  test('are dialled though the relay they are reached by is connected', async () => {
+    const { node, search, signal, targets } = createSearch()
+    node.connect(peerOf(9))
+    const relayed = multiaddr(`/ip4/10.0.0.9/tcp/4001/p2p/${peerOf(9)}/p2p-circuit/p2p/${peerOf(1)}`)
+    void search.connect([relayed], signal)
+    expect(targets()).toEqual([`${relayed}`])
+  })
+
   test('are not dialled when they have been connected meanwhile', async () => {
     const { node, search, signal, dials, targets } = createSearch()
     void search.connect(

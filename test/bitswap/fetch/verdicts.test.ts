@@ -1,5 +1,6 @@
 import { StreamResetError, TimeoutError } from '@libp2p/interface'
 import { describe, expect, test } from 'vitest'
+import { readMultihash } from '../../../src/bitswap/multihash.ts'
 import { tripAt } from '../../../src/core/index.ts'
 import { cidOf } from '../support/messages.ts'
 import { Bench, blocks, type FakePeer, type Got, NOTHING } from './support/fetcher.ts'
@@ -30,6 +31,9 @@ async function withWitness(bench = new Bench({ hedgeShare: 0 })): Promise<Situat
   await bench.teach(witness, 50)
   await bench.advance(REST_MS)
   witness.takeLines()
+  witness.onLine = (word, number) => {
+    if (word !== 'cancel' && number < LACKED) witness.tell(number, false)
+  }
   const [peer] = bench.connect(1) as [FakePeer]
   return { bench, peer, witness, witnessed: () => deliver(bench, witness) }
 }
@@ -366,6 +370,11 @@ describe('a block that is not what was asked for', () => {
     expect([peer.failures, peer.inFlight]).toEqual([16, 0])
     expect(peer.takeLines()).toEqual(['cancel 1', 'cancel 2'])
     expect(next.takeLines().sort()).toEqual(['want 0', 'want 1', 'want 2'])
+    // It is asked for less at once.
+    next.leave(false)
+    for (let number = 3; number < 9; number++) bench.get(number)
+    await bench.settle()
+    expect(peer.takeLines()).toEqual(['want 3', 'want 4'])
   })
 
   test('of another kind than anything that was asked for is unrequested, and counts once', async () => {
@@ -373,6 +382,7 @@ describe('a block that is not what was asked for', () => {
     await ask(bench, peer, 0)
     const { data } = blocks[0]!
     const kinds = [
+      [0, 0x55, 0x12, 32],
       [0, 0x70, 0x12, 32],
       [1, 0x70, 0x12, 32],
       [1, 0x55, 0x13, 64],
@@ -383,7 +393,7 @@ describe('a block that is not what was asked for', () => {
       expect(await peer.sendBytes(Uint8Array.from(kind), spoilt)).toBe(true)
     }
     expect(peer.faults).toEqual(kinds.map(() => ['UNREQUESTED_BLOCK', undefined]))
-    expect([peer.failures, peer.inFlight]).toEqual([4, 1])
+    expect([peer.failures, peer.inFlight]).toEqual([5, 1])
   })
 
   test('is unrequested when the peer was only asked whether it has one', async () => {
@@ -434,6 +444,14 @@ describe('a block that nobody asked for', () => {
     expect(peer.takeLines()).toEqual(['want 0', 'cancel 0'])
     expect(await peer.send(0)).toBe(false)
     expect([peer.failures, peer.faults]).toEqual([0, []])
+  })
+
+  test('is no fault when others on this node have asked for it', async () => {
+    const { bench, peer } = await withWitness()
+    await ask(bench, peer, 0)
+    peer.link.wants.remember(readMultihash(blocks[30]!.cid.bytes)!)
+    expect(await peer.send(30)).toBe(false)
+    expect([peer.failures, peer.inFlight, peer.faults]).toEqual([0, 1, []])
   })
 
   test('is no fault when it was asked for over a connection that is gone, even if other blocks are waited for', async () => {
@@ -652,6 +670,31 @@ describe('while most peers are silent', () => {
     expect(peers.map(({ failures, faults }) => [failures, faults])).toEqual(peers.map(() => [0, []]))
   })
 
+  test('those who were asked in the last half minute count as well', async () => {
+    const { bench, peer, witness, witnessed } = await withWitness()
+    const others = bench.connect(3)
+    for (const [index, other] of others.entries()) {
+      for (const { link } of [peer, witness, ...others.filter(one => one !== other)])
+        bench.protection.isolate(link.key)
+      const got = bench.get(20 + index)
+      for (const { link } of [peer, witness, ...others]) bench.protection.release(link.key)
+      await bench.settle()
+      await other.send(20 + index)
+      await bench.settle()
+      expect(got.from).toEqual([other.link.peer])
+    }
+    await bench.advance(20_000)
+    for (const other of others) bench.protection.isolate(other.link.key)
+    const [second] = bench.connect(1) as [FakePeer]
+    await ask(bench, peer, 0)
+    await ask(bench, second, 1)
+    await bench.advance(2_025)
+    for (const other of others) bench.protection.release(other.link.key)
+    await witnessed()
+    // Two of six.
+    expect([peer.failures, second.failures]).toEqual([1, 1])
+  })
+
   test('a peer is blamed later than usual', async () => {
     const { bench, peer, witnessed } = await afterOutage()
     await ask(bench, peer, 2)
@@ -703,4 +746,16 @@ test('an answer that comes after others of the same peer is measured from the on
   await bench.advance(900)
   await peer.send(1)
   expect([peer.failures, peer.successes]).toEqual([0, 2])
+})
+
+test('an answer that comes after the caller gave up another block is measured from when it was asked', async () => {
+  const bench = new Bench({ hedgeShare: 0, breaker: { slowCallMs: 1_000 } })
+  const { peer } = await withWitness(bench)
+  const [other] = (await ask(bench, peer, 0, 1)) as [Got]
+  await bench.advance(900)
+  other.abort()
+  await bench.advance(600)
+  await peer.send(1)
+  // Too slow, which is for the core to say.
+  expect([peer.failures, peer.successes, peer.faults]).toEqual([1, 0, []])
 })

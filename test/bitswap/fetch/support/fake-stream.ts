@@ -8,7 +8,7 @@ import {
 import { MessageReader, type WantlistEntry } from '../../../../src/bitswap/message-reader.ts'
 
 /** What a peer is told about a block, as a test reads it. */
-export type Word = 'want' | 'have?' | 'cancel'
+type Word = 'want' | 'have?' | 'cancel'
 
 /** One line of a wantlist. */
 export interface Line {
