@@ -20,8 +20,6 @@ import {
   type CallOptions,
   type Clock,
   type CoreComponents,
-  defaultProtectionOptions,
-  type Explanation,
   type Health,
   type Mode,
   type OverallStatus,
@@ -29,17 +27,15 @@ import {
   type ProtectedFunction,
   Protection,
   type ProtectionEvent,
-  type ProtectionOptions,
   RejectedError,
   systemClock
 } from '../core/index.ts'
-import { durationMs, numberBetween, type Rules, resolveOptions, trueOrFalse } from '../core/options.ts'
-import { protectionRules } from '../core/protection.ts'
 import { announce } from './announce.ts'
+import { type BitswapProtectionInit, resolveBitswapProtectionOptions } from './bitswap-options.ts'
+import type { BitswapExplanation, BitswapPeerStatus, BitswapProtectionEvents } from './bitswap-status.ts'
 import { Deadlines } from './deadlines.ts'
 import { DialGate } from './dial-gate.ts'
 import { BlockService, type GetBlockOptions } from './fetch/block-service.ts'
-import type { Evidence } from './fetch/evidence-log.ts'
 import { InboundObserver } from './inbound-observer.ts'
 import { MessageWatch } from './message-watch.ts'
 import { PeerJudge } from './peer-judge.ts'
@@ -48,54 +44,6 @@ import { PeerRecords, type RecordDatastore } from './peer-records.ts'
 import { PeerTags } from './peer-tags.ts'
 import { ProtectionMetrics } from './protection-metrics.ts'
 import { StreamGate } from './stream-gate.ts'
-
-/** Options of the service: those of the protection, and how long peers are waited for. */
-export interface BitswapProtectionOptions extends Omit<ProtectionOptions, 'preset'> {
-  /**
-   * Time a caller waits for a Bitswap stream at most, in ms, from 1. Then the message is taken from him, and delivered
-   * if the stream still opens. Also what is allowed a peer that nothing is known of before it is suspected.
-   */
-  openWaitMs: number
-  /** Time a peer has to open a Bitswap stream before it is found not to respond, in ms, from 1. */
-  openTimeoutMs: number
-  /** Least time a peer has to answer a want, in ms, from 1. It is longer for peers that are slow by nature. */
-  wantTimeoutMs: number
-  /** Whether peers whose circuit is OPEN are not dialled either, for any protocol. */
-  gateDials: boolean
-  /** Second requests that {@link BitswapProtectionManager.getBlock} may make: a share of the first ones, 0 to 1. */
-  hedgeShare: number
-  /**
-   * How long what a peer did is held against it beyond a restart of the node, in ms since it last did something. It is
-   * kept in the node's datastore. 0: not at all.
-   */
-  recordMaxAgeMs: number
-}
-
-/** Options given by the user; see {@link defaultBitswapProtectionOptions} for the others. */
-export type BitswapProtectionInit = Partial<BitswapProtectionOptions>
-
-const { preset: _default, ...protectionDefaults } = defaultProtectionOptions
-const { preset: _rule, ...rulesOfProtection } = protectionRules
-
-export const defaultBitswapProtectionOptions: Readonly<BitswapProtectionOptions> = Object.freeze({
-  ...protectionDefaults,
-  openWaitMs: 400,
-  openTimeoutMs: 7_000,
-  wantTimeoutMs: 2_000,
-  gateDials: false,
-  hedgeShare: 0.1,
-  recordMaxAgeMs: 60 * 60_000
-})
-
-const rules: Rules<BitswapProtectionOptions> = {
-  ...rulesOfProtection,
-  openWaitMs: durationMs(1),
-  openTimeoutMs: durationMs(1),
-  wantTimeoutMs: durationMs(1),
-  gateDials: trueOrFalse,
-  hedgeShare: numberBetween(0, 1),
-  recordMaxAgeMs: durationMs(0)
-}
 
 /** What the service needs of the node it is part of. */
 export interface BitswapProtectionComponents {
@@ -111,30 +59,6 @@ export interface BitswapProtectionComponents {
   readonly peerStore?: PeerStore
   /** Where is kept what is held against peers. */
   readonly datastore?: RecordDatastore
-}
-
-/** What is known of a peer. Plain, frozen data; `key` is the peer id. */
-export interface BitswapPeerStatus extends PeerStatus {
-  readonly isConnected: boolean
-  /** Smoothed time a Bitswap stream to it takes to open, in ms; 0 while unknown. */
-  readonly openTimeMs: number
-  /** Blocks asked of it that it has not answered yet. */
-  readonly pendingWants: number
-}
-
-/** Why a peer is treated as it is, and what it did wrong when blocks were fetched from it, oldest first. */
-export interface BitswapExplanation extends Explanation {
-  readonly faults: readonly Evidence[]
-}
-
-/** What happened, with the peer it happened to. */
-export type BitswapProtectionEvent<Type extends ProtectionEvent['type']> = CustomEvent<
-  Extract<ProtectionEvent, { type: Type }> & { readonly peer: PeerId }
->
-
-/** Events of the service. */
-export type BitswapProtectionEvents = {
-  [Type in ProtectionEvent['type']]: BitswapProtectionEvent<Type>
 }
 
 /** While something held back from a recovering peer waits, its ramp is looked at this often, in ms. */
@@ -182,7 +106,7 @@ export class BitswapProtectionManager
     core: CoreComponents = {}
   ) {
     super()
-    const options = resolveOptions('bitswapProtection', defaultBitswapProtectionOptions, init, rules)
+    const options = resolveBitswapProtectionOptions(init)
     const { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials, hedgeShare, recordMaxAgeMs, ...protection } =
       options
     this.#registrar = components.registrar

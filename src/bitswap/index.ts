@@ -4,17 +4,21 @@
  * @packageDocumentation
  */
 export {
-  type BitswapExplanation,
-  type BitswapPeerStatus,
-  type BitswapProtectionComponents,
-  type BitswapProtectionEvent,
-  type BitswapProtectionEvents,
   type BitswapProtectionInit,
-  BitswapProtectionManager,
   type BitswapProtectionOptions,
-  bitswapProtection,
   defaultBitswapProtectionOptions
+} from './bitswap-options.ts'
+export {
+  type BitswapProtectionComponents,
+  BitswapProtectionManager,
+  bitswapProtection
 } from './bitswap-protection.ts'
+export type {
+  BitswapExplanation,
+  BitswapPeerStatus,
+  BitswapProtectionEvent,
+  BitswapProtectionEvents
+} from './bitswap-status.ts'
 export type { GetBlockOptions } from './fetch/block-service.ts'
 export type { Evidence } from './fetch/evidence-log.ts'
 export type { Fault } from './fetch/fault.ts'
