@@ -26,6 +26,7 @@ import {
   type PresetName,
   type ProtectedFunction,
   Protection,
+  type ProtectionComponents,
   type ProtectionEvent,
   type ProtectionEventType,
   type ProtectionOptions,
@@ -143,7 +144,7 @@ describe('Protection', () => {
 describe('options', () => {
   test('are all optional, and may be undefined', () => {
     expectTypeOf<ConstructorParameters<typeof Protection>>().toEqualTypeOf<
-      [options?: Partial<ProtectionOptions>, components?: CoreComponents]
+      [options?: Partial<ProtectionOptions>, components?: ProtectionComponents]
     >()
     new Protection({ mode: undefined, breaker: { timeoutMs: undefined } }, { clock: new ManualClock() })
   })

@@ -25,6 +25,9 @@ const FLAGS = FLAGS_MASK << FLAGS_SHIFT
 /** More trips than this make no longer wait. */
 export const MAX_TRIPS = 1000
 
+/** Whoever proves itself this many times over has done enough, however often it tripped. */
+const MAX_PROOF = 8
+
 /** Generations are counted round, as many as fit a small integer. */
 const MAX_GENERATION = 0x3fffffff
 
@@ -41,8 +44,8 @@ export const MAX_BUCKETS = BUCKET_MASK + 1
  * - in HALF_OPEN at most `maxRequests` calls are admitted in all, excluded ones given back;
  * - a rolling window records a result in the bucket its call was admitted in, if that still counts.
  *
- * Added to it, off by default: a deadline for HALF_OPEN, OPEN times that grow with each trip, and
- * `successThreshold`.
+ * Added to it, off by default: a deadline for HALF_OPEN, `successThreshold`, and OPEN times and proof that grow with
+ * each trip.
  */
 export class BreakerTable {
   readonly records: RecordStore
@@ -166,6 +169,11 @@ export class BreakerTable {
     return Math.max(0, trips - Math.floor((nowMs - this.since(slot)) / this.#options.timeoutDecayMs))
   }
 
+  /** How many times the usual number of successes is asked for, since the target tripped before: 1 to 8. */
+  proof(slot: number, nowMs: number): number {
+    return Math.min(this.#options.proofGrowth ** Math.max(0, this.trips(slot, nowMs) - 1), MAX_PROOF)
+  }
+
   /** Opens a circuit for a reason of the caller's. */
   trip(slot: number, nowMs: number): void {
     if (this.state(slot, nowMs) !== OPEN) this.#setState(slot, OPEN, nowMs)
@@ -273,9 +281,10 @@ export class BreakerTable {
 
   #judgeProbe(slot: number, outcome: number, nowMs: number): void {
     const base = slot * this.records.stride
-    const successRun = this.records.ints[base + SUCCESS_RUN]!
+    const { successThreshold, maxRequests } = this.#options
+    const due = Math.min(successThreshold * this.proof(slot, nowMs), maxRequests)
     if (outcome === FAILURE) this.#setState(slot, OPEN, nowMs)
-    else if (successRun >= this.#options.successThreshold) this.#setState(slot, CLOSED, nowMs)
+    else if (this.records.ints[base + SUCCESS_RUN]! >= due) this.#setState(slot, CLOSED, nowMs)
     else if (this.#probesUnderWay(base) > 0) this.#startProbesDeadline(base, nowMs)
     else this.#setExpiry(base, Infinity)
   }

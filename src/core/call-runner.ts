@@ -38,10 +38,13 @@ export type RunnerOptions = Pick<CircuitBreakerOptions, 'isSuccessful' | 'isExcl
 
 /** The receipt for an admitted call, by which it is settled once. */
 export class Permit {
+  /** Whether the call would have been rejected, and was let through only because the mode is `observe`. */
+  readonly wasRefused: boolean
   readonly #settle: (outcome: number) => boolean
 
-  constructor(settle: (outcome: number) => boolean) {
+  constructor(settle: (outcome: number) => boolean, wasRefused: boolean) {
     this.#settle = settle
+    this.wasRefused = wasRefused
   }
 
   /**
@@ -105,7 +108,8 @@ export class CallRunner {
   }
 
   permit(slot: number, token: number): Permit {
-    return new Permit(outcome => this.#table.settle(slot, token, outcome, this.#clock.now()))
+    const settle = (outcome: number): boolean => this.#table.settle(slot, token, outcome, this.#clock.now())
+    return new Permit(settle, this.#table.wasRefused(token))
   }
 
   /** Has a call told when it is out of time, until {@link unwatch}. */

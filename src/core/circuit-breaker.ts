@@ -88,7 +88,13 @@ export interface CircuitBreakerOptions {
   /** Random share added to each OPEN time, 0 (off) to 1, so that many circuits are not probed at once. */
   timeoutJitter: number
 
-  /** Time CLOSED, in ms, after which one trip is forgotten by `timeoutGrowth`. */
+  /**
+   * Factor by which each further trip multiplies the successes asked for, 1 (off) to 10: in HALF_OPEN up to
+   * `maxRequests`, in each step of a recovery and in all of it up to 8 times as many.
+   */
+  proofGrowth: number
+
+  /** Time CLOSED, in ms, after which one trip is forgotten by `timeoutGrowth` and `proofGrowth`. */
   timeoutDecayMs: number
 
   /** A success that took longer than this, in ms, counts as a failure. 0: never. */
@@ -115,6 +121,7 @@ export const defaultCircuitBreakerOptions: Readonly<CircuitBreakerOptions> = Obj
   timeoutGrowth: 1,
   maxTimeoutMs: 600_000,
   timeoutJitter: 0,
+  proofGrowth: 1,
   timeoutDecayMs: 60_000,
   slowCallMs: 0,
   hungCallMs: 0
@@ -136,6 +143,7 @@ const rules: Rules<CircuitBreakerOptions> = {
   timeoutGrowth: numberBetween(1, 10),
   maxTimeoutMs: durationMs(1),
   timeoutJitter: numberBetween(0, 1),
+  proofGrowth: numberBetween(1, 10),
   timeoutDecayMs: durationMs(1),
   slowCallMs: durationMs(0),
   hungCallMs: durationMs(0)
@@ -234,7 +242,7 @@ export class CircuitBreaker {
       mode,
       components.random ?? systemRandom,
       this.#clock.now(),
-      () => 1,
+      { known: () => 1, mayEject: () => true },
       (type, _slot, from, to) => {
         const changed = this.#shownChange(type, from, to)
         if (changed !== undefined) changes.tell(changed)

@@ -1,6 +1,6 @@
 import { BreakerTable, stateCodes } from './breaker-table.ts'
 import type { CircuitBreakerOptions, Counts } from './circuit-breaker.ts'
-import { EjectionCap } from './ejection-cap.ts'
+import { EjectionCap, type Targets } from './ejection-cap.ts'
 import { outcomeCodes } from './outcome.ts'
 import { Ramp, rampRates } from './ramp.ts'
 import { type RecordStore, slotFlags } from './record-store.ts'
@@ -60,14 +60,11 @@ export class CircuitTable {
   #nextCheck = Infinity
   readonly #onEarlierCheck: () => void
 
-  /**
-   * @param knownTargets - how many targets there are records of: what may be ejected is a share of them
-   * @param onEarlierCheck - called when {@link nextCheck} has become earlier than it was
-   */
+  /** @param onEarlierCheck - called when {@link nextCheck} has become earlier than it was */
   constructor(
     options: CircuitTableOptions,
     random: () => number,
-    knownTargets: () => number,
+    targets: Targets,
     events: SlotEvents,
     onEarlierCheck: () => void
   ) {
@@ -77,7 +74,7 @@ export class CircuitTable {
     this.#records = this.breakers.records
     this.#recovery = options.recovery
     this.#rates = options.recovery === undefined ? [] : rampRates(options.recovery)
-    this.cap = new EjectionCap(this.#records, options.maxEjectedShare, knownTargets)
+    this.cap = new EjectionCap(this.#records, options.maxEjectedShare, targets)
     this.#halfOpenTimeoutMs = options.breaker.halfOpenTimeoutMs || Infinity
     this.#events = events
     this.#onEarlierCheck = onEarlierCheck
@@ -258,7 +255,7 @@ export class CircuitTable {
   /** Returns whether there is such a thing as a ramp. */
   #startRamp(slot: number, nowMs: number): boolean {
     if (this.#recovery === undefined) return false
-    this.#ramps.set(slot, new Ramp(this.#recovery, this.#rates, nowMs))
+    this.#ramps.set(slot, new Ramp(this.#recovery, this.#rates, nowMs, this.breakers.proof(slot, nowMs)))
     this.#records.raiseFlag(slot, RECOVERING)
     return true
   }

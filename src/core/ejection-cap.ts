@@ -4,29 +4,35 @@ import { rejectionCodes } from './rejections.ts'
 const { DEMOTED } = slotFlags
 const { REJECTED_RECOVERING } = rejectionCodes
 
+/** What the cap has to know of targets beyond their records. */
+export interface Targets {
+  /** How many there are records of. */
+  known(): number
+  /** Whether one can be done without at all. */
+  mayEject(slot: number): boolean
+}
+
 /**
- * Keeps the ejected targets, those refused because their circuit is OPEN, to a share of the known ones.
+ * Keeps the ejected targets, those refused because their circuit is OPEN, to a share of the known ones, and to those
+ * that can be done without.
  *
- * Beyond it a target is demoted instead: it would be refused, but is kept as last resort. That lasts until it has
- * recovered in full, or opens again while there is room for it.
+ * Any other is demoted instead: it would be refused, but is kept as last resort. That lasts until it has recovered in
+ * full, or opens again while there is room for it.
  */
 export class EjectionCap {
   readonly #records: RecordStore
   readonly #maxShare: number
-  readonly #knownTargets: () => number
+  readonly #targets: Targets
   /** Slots that are OPEN and not demoted. */
   readonly #ejected = new Set<number>()
   /** Slots that are OPEN, and were demoted because they were known again before most others were. */
   readonly #waiting = new Set<number>()
 
-  /**
-   * @param maxShare - largest share of the known targets that may be ejected; one always may
-   * @param knownTargets - how many targets there are records of
-   */
-  constructor(records: RecordStore, maxShare: number, knownTargets: () => number) {
+  /** @param maxShare - largest share of the known targets that may be ejected; it always leaves room for one */
+  constructor(records: RecordStore, maxShare: number, targets: Targets) {
     this.#records = records
     this.#maxShare = maxShare
-    this.#knownTargets = knownTargets
+    this.#targets = targets
   }
 
   get ejected(): number {
@@ -44,11 +50,14 @@ export class EjectionCap {
 
   /** Ejects a target whose circuit opened, or demotes it if there is no room. */
   eject(slot: number): void {
-    if (this.#ejected.size >= this.#most) {
-      this.#records.raiseFlag(slot, DEMOTED)
-      return
-    }
+    if (this.#ejected.size >= this.#most || !this.#targets.mayEject(slot)) this.#demote(slot)
+    else this.ejectAnyway(slot)
+  }
+
+  /** Ejects a target whose circuit is OPEN, room or not. */
+  ejectAnyway(slot: number): void {
     this.#records.lowerFlag(slot, DEMOTED)
+    this.#waiting.delete(slot)
     this.#ejected.add(slot)
   }
 
@@ -78,12 +87,27 @@ export class EjectionCap {
   apply(): void {
     for (const slot of this.#ejected) {
       if (this.#ejected.size <= this.#most) break
-      this.#ejected.delete(slot)
-      this.#records.raiseFlag(slot, DEMOTED)
+      this.#demote(slot)
     }
   }
 
+  /** Demotes an ejected target if it cannot be done without any more. Returns whether it was. */
+  reconsider(slot: number): boolean {
+    if (!this.#ejected.has(slot) || this.#targets.mayEject(slot)) return false
+    this.#demote(slot)
+    return true
+  }
+
+  isEjected(slot: number): boolean {
+    return this.#ejected.has(slot)
+  }
+
+  #demote(slot: number): void {
+    this.#ejected.delete(slot)
+    this.#records.raiseFlag(slot, DEMOTED)
+  }
+
   get #most(): number {
-    return Math.max(1, Math.floor(this.#maxShare * this.#knownTargets()))
+    return Math.max(1, Math.floor(this.#maxShare * this.#targets.known()))
   }
 }

@@ -32,8 +32,7 @@ export function explain(status: PeerStatus, nowMs: number): Explanation {
 function verdict(status: PeerStatus): string {
   if (status.isIsolated) return 'Isolated by hand: every call is rejected.'
   if (status.isSuspect) return 'Suspected not to respond: every call is rejected while it is being probed.'
-  if (status.isDemoted)
-    return 'Kept as last resort: calls are let through, since enough other targets are refused.'
+  if (status.isDemoted) return 'Kept as last resort: calls are let through, since no more may be refused.'
   if (status.circuitState === 'OPEN') return 'Circuit open: every call is rejected.'
   if (status.circuitState === 'HALF_OPEN') return 'Circuit half-open: a few calls are let through as probes.'
   if (status.isRecovering) return `Recovering: ${percent(status.recoveryRate)} of the calls are let through.`

@@ -15,6 +15,7 @@ export {
   defaultCircuitBreakerOptions
 } from './circuit-breaker.ts'
 export { type Clock, systemClock } from './clock.ts'
+export type { Counterfactual } from './counterfactual.ts'
 export {
   CallTimeoutError,
   CircuitOpenError,
@@ -44,7 +45,12 @@ export { ManualClock } from './manual-clock.ts'
 export type { Mode } from './mode.ts'
 export { FAILURE, IGNORED, type Outcome, SUCCESS } from './outcome.ts'
 export { defaultTripRule, type PresetName, presets, type TripRule, tripAt } from './presets.ts'
-export { defaultProtectionOptions, Protection, type ProtectionOptions } from './protection.ts'
+export {
+  defaultProtectionOptions,
+  Protection,
+  type ProtectionComponents,
+  type ProtectionOptions
+} from './protection.ts'
 export type { ProtectionTable } from './protection-table.ts'
 export {
   defaultRecoveryOptions,

@@ -45,6 +45,7 @@ const common: Partial<CircuitBreakerOptions> = {
   timeoutGrowth: 2,
   maxTimeoutMs: 10 * 60_000,
   timeoutJitter: 0.1,
+  proofGrowth: 2,
   timeoutDecayMs: 60_000,
   slowCallMs: 5_000,
   hungCallMs: 10_000

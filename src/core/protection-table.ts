@@ -1,6 +1,8 @@
 import { answerCodes, type BreakerTable, stateCodes } from './breaker-table.ts'
 import { CallTable, callLayout } from './call-table.ts'
 import { CircuitTable, type CircuitTableOptions, type PastCircuit } from './circuit-table.ts'
+import { type Counterfactual, CounterfactualTally } from './counterfactual.ts'
+import type { Targets } from './ejection-cap.ts'
 import type { RejectionReason } from './errors.ts'
 import type { HealthOptions } from './health-monitor.ts'
 import { HealthTable } from './health-table.ts'
@@ -31,6 +33,8 @@ const UNTRACKED = 0x7fffffff
 const PASSED_ANYWAY = -1
 /** It was admitted in mode `off`: its result tells of nothing. */
 const PASSED_UNSEEN = -2
+/** As PASSED_ANYWAY, because the mode is `observe`: what becomes of it is what enforcing would have changed. */
+const PASSED_IN_OBSERVE = -3
 
 /** Resolved options of a table. */
 export interface ProtectionTableOptions extends CircuitTableOptions {
@@ -57,6 +61,7 @@ export class ProtectionTable {
   readonly #slowCallMs: number
   readonly #hungCallMs: number
   readonly #rejections = noRejections()
+  readonly #counterfactual = new CounterfactualTally()
   #mode: Mode = 'enforce'
   #isOff = false
   #isEnforced = true
@@ -65,18 +70,17 @@ export class ProtectionTable {
   /** Called when {@link nextWake} has become earlier than it was. */
   onEarlierWake: () => void = () => {}
 
-  /** @param knownTargets - how many targets there are records of: what may be ejected is a share of them */
   constructor(
     options: ProtectionTableOptions,
     mode: Mode,
     random: () => number,
     nowMs: number,
-    knownTargets: () => number,
+    targets: Targets,
     onEvent: SlotEventHandler
   ) {
     this.mode = mode
     this.#events = new SlotEvents(onEvent)
-    this.#circuits = new CircuitTable(options, random, knownTargets, this.#events, () => this.onEarlierWake())
+    this.#circuits = new CircuitTable(options, random, targets, this.#events, () => this.onEarlierWake())
     this.breakers = this.#circuits.breakers
     this.#records = this.breakers.records
     this.#holds = new Holds(this.#records, this.#events)
@@ -160,14 +164,16 @@ export class ProtectionTable {
    * room for one more; otherwise it tells of health alone.
    *
    * @param timeoutMs - as of {@link admit}
+   * @param wasRefused - of the call it is part of, see {@link wasRefused}
    * @returns a token to settle it with
    */
-  follow(slot: number, nowMs: number, timeoutMs = 0): number {
+  follow(slot: number, nowMs: number, timeoutMs = 0, wasRefused = false): number {
     if (this.#isOff) return this.#passUnseen(slot, nowMs, timeoutMs)
     this.catchUp(nowMs)
     const isFull = this.#calls.isFull
-    const isAdmitted = !isFull && this.breakers.admit(slot, nowMs) === ADMITTED
-    const generation = isAdmitted ? this.breakers.generation(slot) : PASSED_ANYWAY
+    const isAdmitted = !isFull && !wasRefused && this.breakers.admit(slot, nowMs) === ADMITTED
+    const passed = wasRefused ? PASSED_IN_OBSERVE : PASSED_ANYWAY
+    const generation = isAdmitted ? this.breakers.generation(slot) : passed
     const token = isFull ? UNTRACKED : this.#open(slot, generation, nowMs, timeoutMs || this.#hungCallMs)
     if (!this.#events.isEmpty) this.#events.tell()
     return token
@@ -253,6 +259,12 @@ export class ProtectionTable {
     if (isGood) this.#finish(call, outcome, nowMs, elapsedMs)
     if (!this.#events.isEmpty) this.#events.tell()
     return isGood
+  }
+
+  /** Whether a call under way would have been rejected, and was let through only because the mode is `observe`. */
+  wasRefused(token: number): boolean {
+    const call = this.#calls.find(token)
+    return call >= 0 && this.#calls.generation(call) === PASSED_IN_OBSERVE
   }
 
   /** Whether a call admitted with this token has neither been settled nor run out of time. */
@@ -382,6 +394,23 @@ export class ProtectionTable {
     return this.#circuits.cap.isDemoted(slot)
   }
 
+  /** Whether the target is refused for what it did. */
+  isEjected(slot: number): boolean {
+    return this.#circuits.cap.isEjected(slot)
+  }
+
+  /** Refuses a target whose circuit is OPEN, be it one too many. Returns whether it is. */
+  ejectAnyway(slot: number, nowMs: number): boolean {
+    const isOpen = this.state(slot, nowMs) === OPEN
+    if (isOpen) this.#circuits.cap.ejectAnyway(slot)
+    return isOpen
+  }
+
+  /** Keeps an ejected target as last resort if it cannot be done without any more. Returns whether that is so. */
+  reconsider(slot: number): boolean {
+    return this.#circuits.cap.reconsider(slot)
+  }
+
   /** The ramp of a target that is recovering at `nowMs`. */
   ramp(slot: number, nowMs: number): Ramp | undefined {
     return this.#circuits.ramp(slot, nowMs)
@@ -426,6 +455,11 @@ export class ProtectionTable {
     return rejectionsByReason(this.#rejections)
   }
 
+  /** What enforcing would have changed while the mode was `observe`. */
+  counterfactual(): Counterfactual {
+    return this.#counterfactual.report()
+  }
+
   /** Whether nothing is known of the target that must not be forgotten. */
   isClean(slot: number, nowMs: number): boolean {
     return this.inFlight(slot) === 0 && this.#circuits.isClean(slot, nowMs)
@@ -444,12 +478,15 @@ export class ProtectionTable {
   }
 
   #reject(slot: number, answer: number, nowMs: number, timeoutMs: number): number {
-    if (!this.#circuits.cap.isLastResort(slot, answer)) {
+    const isLastResort = this.#circuits.cap.isLastResort(slot, answer)
+    if (!isLastResort) {
       this.#rejections[-answer - 1]!++
       if (this.mode !== 'observe') return answer
+      this.#counterfactual.reject()
     }
     if (answer === REJECTED_IN_FLIGHT_FULL) return UNTRACKED
-    return this.#open(slot, PASSED_ANYWAY, nowMs, timeoutMs || this.#hungCallMs)
+    const generation = isLastResort ? PASSED_ANYWAY : PASSED_IN_OBSERVE
+    return this.#open(slot, generation, nowMs, timeoutMs || this.#hungCallMs)
   }
 
   /** In mode `off` a call is followed only for the sake of a time limit its caller set. */
@@ -479,7 +516,8 @@ export class ProtectionTable {
     const isSlow = measuredMs === undefined && elapsedMs > this.#slowCallMs
     const judged = outcome === SUCCESS && isSlow ? FAILURE : outcome
     if (generation === PASSED_UNSEEN) return
-    const isAdmitted = generation !== PASSED_ANYWAY
+    if (generation === PASSED_IN_OBSERVE) this.#counterfactual.end(judged, elapsedMs)
+    const isAdmitted = generation >= 0
     if (isAdmitted && !this.#circuits.record(slot, generation, bucketEnd, judged, nowMs)) return
     if (judged === IGNORED) this.health?.touch(slot, nowMs)
     else if (this.health !== undefined)

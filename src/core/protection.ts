@@ -35,6 +35,15 @@ import {
   type StatusSource
 } from './status.ts'
 
+/** What the protection takes from its surroundings, if they have it. */
+export interface ProtectionComponents extends CoreComponents {
+  /**
+   * Asked before a target is refused for what it did, besides `maxEjectedShare`. One that cannot be done without is
+   * kept as last resort.
+   */
+  mayEject?: (key: string) => boolean
+}
+
 /** Options of the protection. */
 export interface ProtectionOptions {
   /** Breaker options to start from. */
@@ -105,7 +114,7 @@ export class Protection {
   #isClosed = false
 
   /** @throws InvalidOptionError */
-  constructor(options: Partial<ProtectionOptions> = {}, components: CoreComponents = {}) {
+  constructor(options: Partial<ProtectionOptions> = {}, components: ProtectionComponents = {}) {
     this.#options = resolveOptions('protection', defaultProtectionOptions, options, protectionRules)
     this.#breakerOptions = resolveCircuitBreakerOptions(this.#options.breaker, presets[this.#options.preset])
     this.#healthOptions = resolveHealthOptions(this.#options.health)
@@ -123,7 +132,10 @@ export class Protection {
       this.#options.mode,
       components.random ?? systemRandom,
       now,
-      () => this.#keys.size,
+      {
+        known: () => this.#keys.size,
+        mayEject: slot => slot === SHARED_SLOT || (components.mayEject?.(this.#key(slot)) ?? true)
+      },
       (type, slot, from, to, nowMs) => {
         if (!this.#notifier.hasListeners) return
         this.#notifier.tell(protectionEvent(type, this.#key(slot), from, to, nowMs + this.#wallOffsetMs()))
@@ -244,6 +256,27 @@ export class Protection {
     const now = this.#clock.now()
     const slot = this.slot(key, now)
     if (slot !== SHARED_SLOT) this.table.trip(slot, now)
+  }
+
+  /**
+   * Refuses a target whose circuit is OPEN on proof of what it did, even if that makes too many. Returns whether it is
+   * refused.
+   */
+  ejectAnyway(key: string): boolean {
+    const slot = this.#keys.find(key)
+    return slot >= 0 && this.table.ejectAnyway(slot, this.#clock.now())
+  }
+
+  /** Keeps a refused target as last resort if it cannot be done without any more. Returns whether that is so. */
+  reconsider(key: string): boolean {
+    const slot = this.#keys.find(key)
+    return slot >= 0 && this.table.reconsider(slot)
+  }
+
+  /** Whether a target is refused for what it did. */
+  isEjected(key: string): boolean {
+    const slot = this.#keys.find(key)
+    return slot >= 0 && this.table.isEjected(slot)
   }
 
   isSuspect(key: string): boolean {

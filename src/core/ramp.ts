@@ -37,12 +37,13 @@ export function rampRates(options: Readonly<RecoveryOptions>): readonly number[]
 /**
  * The gradual recovery of one target: what share of its calls is admitted now.
  *
- * It rises by one step when the step's interval has passed and the step saw a success, so a quiet target
- * neither jumps to full traffic nor is punished for being quiet.
+ * It rises by one step when the step's interval has passed and the step saw a success (more of a target that failed
+ * before), so a quiet target neither jumps to full traffic nor is punished for being quiet.
  */
 export class Ramp {
   readonly #options: Readonly<RecoveryOptions>
   readonly #rates: readonly number[]
+  readonly #proof: number
   readonly #startedAt: number
   #step = 0
   #stepStartedAt: number
@@ -52,10 +53,14 @@ export class Ramp {
   #consecutiveFailures = 0
   #credit: number
 
-  /** @param rates - of {@link rampRates}; shared by all ramps of one kind */
-  constructor(options: Readonly<RecoveryOptions>, rates: readonly number[], nowMs: number) {
+  /**
+   * @param rates - of {@link rampRates}; shared by all ramps of one kind
+   * @param proof - how many times the usual number of successes is asked for, from 1
+   */
+  constructor(options: Readonly<RecoveryOptions>, rates: readonly number[], nowMs: number, proof: number) {
     this.#options = options
     this.#rates = rates
+    this.#proof = proof
     this.#startedAt = nowMs
     this.#stepStartedAt = nowMs
     // So that the very first call is admitted.
@@ -110,10 +115,11 @@ export class Ramp {
 
   /** Takes the step that is due, if one is, and tells how the ramp stands. */
   judge(nowMs: number): RampVerdict {
-    const { failureThreshold, recoveryIntervalMs, maxRecoveryTimeMs, successThreshold } = this.#options
+    const { failureThreshold, recoveryIntervalMs, maxRecoveryTimeMs } = this.#options
+    const successThreshold = this.#options.successThreshold * this.#proof
     if (this.#consecutiveFailures >= failureThreshold) return 'RELAPSE'
     const proven = this.#successes >= successThreshold && this.#isHealthy()
-    const stepIsOver = nowMs - this.#stepStartedAt >= recoveryIntervalMs && this.#stepSuccesses > 0
+    const stepIsOver = nowMs - this.#stepStartedAt >= recoveryIntervalMs && this.#stepSuccesses >= this.#proof
     const isLastStep = this.#step === this.#rates.length - 1
     if (stepIsOver && isLastStep && proven) return 'COMPLETE'
     if (stepIsOver && !isLastStep) {

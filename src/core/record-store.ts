@@ -78,7 +78,7 @@ export const callsPacking = Object.freeze({
 export const slotFlags = Object.freeze({
   RECOVERING: 1,
   ISOLATED: 2,
-  /** Kept as last resort, because enough others are ejected. */
+  /** Kept as last resort, because no more may be ejected. */
   DEMOTED: 4,
   SUSPECT: 8
 })

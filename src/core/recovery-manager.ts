@@ -182,6 +182,6 @@ export class RecoveryManager {
   }
 
   #begin(atMs: number): Recovery {
-    return { ramp: new Ramp(this.#options, this.#rates, atMs), waitsUntil: atMs }
+    return { ramp: new Ramp(this.#options, this.#rates, atMs, 1), waitsUntil: atMs }
   }
 }

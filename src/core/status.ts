@@ -1,5 +1,6 @@
 import { CLOSED, circuitStates, HALF_OPEN, OPEN } from './breaker-table.ts'
 import type { CircuitState, Counts } from './circuit-breaker.ts'
+import type { Counterfactual } from './counterfactual.ts'
 import type { RejectionReason } from './errors.ts'
 import { type HealthStatus, readHealth } from './health-monitor.ts'
 import { type HealthTable, healthCodes } from './health-table.ts'
@@ -19,7 +20,7 @@ export interface PeerStatus {
   readonly healthStatus: HealthStatus
   /** OPEN by hand. */
   readonly isIsolated: boolean
-  /** Would be refused, but is kept as last resort because enough others are ejected. */
+  /** Would be refused, but is kept as last resort: enough others are ejected, or it cannot be done without. */
   readonly isDemoted: boolean
   /** Held back on one sign of trouble, until it is found out whether the target responds. */
   readonly isSuspect: boolean
@@ -37,7 +38,7 @@ export interface PeerStatus {
   readonly consecutiveErrors: number
   /** Admitted calls that have not ended. */
   readonly inFlight: number
-  /** Trips not yet forgiven; each lengthens the next OPEN time. */
+  /** Trips not yet forgiven; each lengthens the next OPEN time and the proof asked for after it. */
   readonly trips: number
   /** How the circuit last came to open; `undefined` if it never did. */
   readonly lastTrip: TripRecord | undefined
@@ -73,6 +74,8 @@ export interface OverallStatus {
   readonly inFlight: number
   /** Calls rejected since the start, by reason; in observe mode, that would have been. */
   readonly rejections: Readonly<Record<RejectionReason, number>>
+  /** What enforcing would have changed while the mode was `observe`. */
+  readonly counterfactual: Counterfactual
   /** Response times of all targets over the last one to two cleanup intervals. */
   readonly latency: LatencySummary
   /** Whether at least half of the targets are CLOSED and not UNHEALTHY. */
@@ -163,6 +166,7 @@ export function readOverallStatus(source: StatusSource): OverallStatus {
     ejectedPeers: table.ejected,
     inFlight: table.totalInFlight,
     rejections: table.rejections(),
+    counterfactual: table.counterfactual(),
     latency: source.health.latency(nowMs),
     isHealthy: troubled * 2 <= totalPeers
   }

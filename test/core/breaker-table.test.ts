@@ -220,6 +220,42 @@ describe('trips', () => {
   })
 })
 
+describe('proof', () => {
+  /** Successes needed to close after so many trips. */
+  function needed(options: Partial<CircuitBreakerOptions>, trips: number): number {
+    const { table } = create({ maxRequests: 20, successThreshold: 3, ...options })
+    trip(table, 0, 0)
+    for (let relapse = 1; relapse < trips; relapse++) call(table, 0, FAILURE, table.expiry(0) + 1)
+    const nowMs = table.expiry(0) + 1
+    for (let made = 1; ; made++) {
+      call(table, 0, SUCCESS, nowMs)
+      if (table.state(0, nowMs) === CLOSED) return made
+    }
+  }
+
+  test('is always the same by default', () => {
+    expect([1, 2, 5].map(trips => needed({}, trips))).toEqual([3, 3, 3])
+  })
+
+  test('grows with each trip after the first', () => {
+    expect([1, 2, 3].map(trips => needed({ proofGrowth: 2 }, trips))).toEqual([3, 6, 12])
+    expect(needed({ proofGrowth: 1.5 }, 2)).toBe(5)
+  })
+
+  test('grows up to eight times, and to maxRequests', () => {
+    expect([4, 5, 9].map(trips => needed({ proofGrowth: 2, maxRequests: 100 }, trips))).toEqual([24, 24, 24])
+    expect(needed({ proofGrowth: 2 }, 9)).toBe(20)
+  })
+
+  test('shrinks as trips are forgiven', () => {
+    const { table } = create({ proofGrowth: 2, timeoutDecayMs: 100 })
+    trip(table, 0, 0)
+    call(table, 0, FAILURE, 2000)
+    call(table, 0, SUCCESS, 10_000)
+    expect([10_000, 10_099, 10_100, 20_000].map(nowMs => table.proof(0, nowMs))).toEqual([2, 2, 1, 1])
+  })
+})
+
 describe('trip and stayOpen', () => {
   test('open a circuit for a reason of the caller’s', () => {
     const { table, changes } = create()

@@ -93,6 +93,7 @@ const concepts: readonly Concept[] = [
       timeoutGrowth: numbers([1, 1.5, 10], [0.999, 0, 10.001, -2]),
       maxTimeoutMs: durations(1),
       timeoutJitter: numbers([0, 0.5, 1], [-0.001, 1.001]),
+      proofGrowth: numbers([1, 1.5, 10], [0.999, 0, 10.001, -2]),
       timeoutDecayMs: durations(1),
       slowCallMs: durations(0),
       hungCallMs: durations(0)

@@ -129,7 +129,7 @@ test('calls to targets that do well are counted as all others are, though by a s
           'enforce',
           () => 0,
           0,
-          () => SLOTS,
+          { known: () => SLOTS, mayEject: () => true },
           () => {}
         )
         table.resize(SLOTS)

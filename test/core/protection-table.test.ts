@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { stateCodes } from '../../src/core/breaker-table.ts'
 import { type CircuitBreakerOptions, resolveCircuitBreakerOptions } from '../../src/core/circuit-breaker.ts'
 import { resolveHealthOptions } from '../../src/core/health-monitor.ts'
 import {
@@ -12,6 +13,7 @@ import {
 } from '../../src/core/index.ts'
 import { ProtectionTable } from '../../src/core/protection-table.ts'
 import { resolveRecoveryOptions } from '../../src/core/recovery-manager.ts'
+import { createProtection } from '../support/deterministic-protection.ts'
 
 const TIMEOUT_MS = 1000
 const STEP_MS = 100
@@ -28,6 +30,7 @@ interface Setup {
   mode?: Mode
   maxInFlight?: number
   maxEjectedShare?: number
+  mayEject?: (slot: number) => boolean
   slots?: number
   knownTargets?: () => number
 }
@@ -70,7 +73,7 @@ function create(setup: Setup = {}) {
     setup.mode ?? 'enforce',
     () => 0,
     0,
-    setup.knownTargets ?? (() => slots),
+    { known: setup.knownTargets ?? (() => slots), mayEject: setup.mayEject ?? (() => true) },
     (type, slot, from, to, nowMs) => events.push({ type, slot, from, to, nowMs })
   )
   table.resize(slots)
@@ -466,6 +469,25 @@ describe('recovery', () => {
     expect(table.recovering).toBe(0)
   })
 
+  test('after a relapse takes more proof', () => {
+    const { table } = create({ breaker: { proofGrowth: 2 }, recovery: { recoverySteps: [0.25, 1] } })
+    let nowMs = startRecovery(table, 1)
+    call(table, 1, FAILURE, nowMs)
+    for (let offers = 1; offers < 4; offers++) table.admit(1, nowMs)
+    call(table, 1, FAILURE, nowMs)
+    expect(table.lastTrip(1)?.reason).toBe('RELAPSE')
+    nowMs = table.breakers.expiry(1) + 1
+    call(table, 1, SUCCESS, nowMs)
+    const ramp = table.ramp(1, nowMs)!
+    call(table, 1, SUCCESS, nowMs)
+    table.state(1, nowMs + STEP_MS)
+    expect(ramp.rate).toBe(0.25)
+    for (let offers = 1; offers < 4; offers++) table.admit(1, nowMs)
+    call(table, 1, SUCCESS, nowMs)
+    table.state(1, nowMs + STEP_MS)
+    expect(ramp.rate).toBe(1)
+  })
+
   test('a trip of the breaker during recovery is a relapse too, cooldown and all', () => {
     const { table, takeTypes } = create({ recovery: { cooldownPeriodMs: 5000, failureThreshold: 100 } })
     const nowMs = startRecovery(table, 1)
@@ -597,6 +619,74 @@ describe('ejection', () => {
   })
 })
 
+describe('what cannot be done without', () => {
+  test('is kept as last resort, be there room to eject it or not', () => {
+    const { table } = create({ mayEject: slot => slot !== 1 })
+    trip(table, 0, 0)
+    trip(table, 1, 0)
+    expect([0, 1].map(slot => table.isDemoted(slot))).toEqual([false, true])
+    expect([0, 1].map(slot => table.isEjected(slot))).toEqual([true, false])
+    expect(table.ejected).toBe(1)
+    expect(table.admit(0, 1)).toBe(OPEN)
+    expect(table.admit(1, 1)).toBeGreaterThanOrEqual(0)
+  })
+
+  test('is demoted when that turns out only later', () => {
+    const needed = new Set<number>()
+    const { table } = create({ mayEject: slot => !needed.has(slot) })
+    trip(table, 0, 0)
+    trip(table, 1, 0)
+    expect(table.reconsider(0)).toBe(false)
+    needed.add(0)
+    expect(table.reconsider(0)).toBe(true)
+    expect(table.reconsider(0)).toBe(false)
+    expect([0, 1].map(slot => table.isEjected(slot))).toEqual([false, true])
+    expect(table.admit(0, 1)).toBeGreaterThanOrEqual(0)
+    // One that is not refused is none to reconsider.
+    needed.add(2)
+    expect(table.reconsider(2)).toBe(false)
+    expect(table.isDemoted(2)).toBe(false)
+  })
+
+  test('does not give way to another by a room that others leave', () => {
+    const { table } = create({ maxEjectedShare: 0.25, mayEject: slot => slot !== 1 })
+    trip(table, 0, 0)
+    trip(table, 1, 0)
+    table.reset(0, 1)
+    expect(table.isEjected(1)).toBe(false)
+  })
+})
+
+describe('ejectAnyway', () => {
+  test('refuses an OPEN target beyond the cap, and one that cannot be done without', () => {
+    const { table } = create({ maxEjectedShare: 0.25, mayEject: slot => slot !== 2 })
+    for (const slot of [0, 1, 2]) trip(table, slot, 0)
+    expect([0, 1, 2].map(slot => table.isEjected(slot))).toEqual([true, false, false])
+    for (const slot of [1, 2]) {
+      expect(table.ejectAnyway(slot, 1)).toBe(true)
+      expect(table.isDemoted(slot)).toBe(false)
+      expect(table.admit(slot, 1)).toBe(OPEN)
+    }
+    expect(table.ejected).toBe(3)
+  })
+
+  test('does nothing to one that is not OPEN', () => {
+    const { table } = create()
+    expect(table.ejectAnyway(0, 0)).toBe(false)
+    expect(table.isEjected(0)).toBe(false)
+    expect(table.admit(0, 0)).toBeGreaterThanOrEqual(0)
+  })
+
+  test('lasts until the circuit is half-open', () => {
+    const { table } = create({ maxEjectedShare: 0.25 })
+    trip(table, 0, 0)
+    trip(table, 1, 0)
+    table.ejectAnyway(1, 0)
+    expect(table.state(1, TIMEOUT_MS + 1)).toBe(stateCodes.HALF_OPEN)
+    expect(table.isEjected(1)).toBe(false)
+  })
+})
+
 describe('a slot reset', () => {
   test('leaves nothing of who was there before', () => {
     const { table } = create()
@@ -659,6 +749,67 @@ describe('modes', () => {
     expect(table.rejections().OPEN).toBe(5)
     expect(table.breakers.counts(1)).toEqual(before)
     expect(table.health?.successes(1, 0)).toBe(5)
+  })
+
+  test('observe counts what became of the calls it would have rejected', () => {
+    const { table } = create({ mode: 'observe' })
+    trip(table, 0, 0)
+    const settle = (outcome: number, atMs: number, untilMs: number): void => {
+      const token = table.admit(0, atMs)
+      expect(table.wasRefused(token)).toBe(true)
+      table.settle(0, token, outcome, untilMs)
+    }
+    settle(FAILURE, 10, 40)
+    settle(FAILURE, 50, 55)
+    settle(SUCCESS, 60, 100)
+    settle(IGNORED, 100, 200)
+    expect(table.counterfactual()).toEqual({
+      rejectedCalls: 4,
+      failuresSpared: 2,
+      timeSavedMs: 35,
+      successesLost: 1
+    })
+  })
+
+  test('nothing of that counts for calls that are let through in enforce as well', () => {
+    const { table } = create({ mode: 'observe', maxEjectedShare: 0.25 })
+    const ordinary = table.admit(2, 0)
+    expect(table.wasRefused(ordinary)).toBe(false)
+    table.settle(2, ordinary, FAILURE, 10)
+    trip(table, 0, 10)
+    trip(table, 1, 10)
+    const lastResort = table.admit(1, 20)
+    expect(table.wasRefused(lastResort)).toBe(false)
+    table.settle(1, lastResort, SUCCESS, 30)
+    const part = table.follow(0, 20)
+    table.settle(0, part, SUCCESS, 30)
+    expect(table.counterfactual()).toMatchObject({ rejectedCalls: 0, failuresSpared: 0, successesLost: 0 })
+  })
+
+  test('the parts of a call that would have been rejected would not have been made either', () => {
+    const { table } = create({ mode: 'observe' })
+    trip(table, 0, 0)
+    const call = table.admit(0, 10)
+    const parts = [SUCCESS, SUCCESS, FAILURE].map(outcome => ({
+      outcome,
+      token: table.follow(0, 10, 0, table.wasRefused(call))
+    }))
+    table.settle(0, call, IGNORED, 11)
+    for (const { token, outcome } of parts) table.settle(0, token, outcome, 20)
+    expect(table.counterfactual()).toEqual({
+      rejectedCalls: 1,
+      failuresSpared: 1,
+      timeSavedMs: 10,
+      successesLost: 2
+    })
+    expect(table.wasRefused(call)).toBe(false)
+  })
+
+  test('a permit tells whether its call would have been rejected', () => {
+    const { protection } = createProtection({ mode: 'observe' })
+    expect(protection.admit('a').wasRefused).toBe(false)
+    protection.isolate('a')
+    expect(protection.admit('a').wasRefused).toBe(true)
   })
 
   test('observe with no room left follows no more calls, and lets them through', () => {

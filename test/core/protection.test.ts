@@ -337,6 +337,31 @@ describe('the ejection cap', () => {
     expect(usable.length).toBeGreaterThanOrEqual(1)
   })
 
+  test('spares who cannot be done without, even if that turns out only later', () => {
+    const needed = new Set(['a'])
+    const { protection } = createProtection({ maxEjectedShare: 1 }, { mayEject: key => !needed.has(key) })
+    for (const key of ['a', 'b']) fail(targetOf(protection, key), 2)
+    expect(['a', 'b'].map(key => protection.isEjected(key))).toEqual([false, true])
+    expect(['a', 'b'].map(key => protection.canAdmit(key))).toEqual([true, false])
+    expect(protection.reconsider('b')).toBe(false)
+    needed.add('b')
+    expect(protection.reconsider('b')).toBe(true)
+    expect(protection.canAdmit('b')).toBe(true)
+    expect(protection.reconsider('nobody')).toBe(false)
+  })
+
+  test('is no matter on proof of what a target did', () => {
+    const { protection } = createProtection({ maxEjectedShare: 1 }, { mayEject: () => false })
+    succeed(targetOf(protection, 'b'))
+    fail(targetOf(protection, 'a'), 2)
+    expect(protection.ejectAnyway('a')).toBe(true)
+    expect(protection.canAdmit('a')).toBe(false)
+    expect(protection.getPeerStatus('a')).toMatchObject({ circuitState: 'OPEN', isDemoted: false })
+    // Only circuits that are OPEN.
+    expect(['b', 'nobody'].map(key => protection.ejectAnyway(key))).toEqual([false, false])
+    expect(['b', 'nobody'].map(key => protection.isEjected(key))).toEqual([false, false])
+  })
+
   test('lets go when the targets it was a share of are forgotten', () => {
     const { protection, advance } = createProtection({
       breaker: { timeoutMs: HOUR_MS },

@@ -61,7 +61,7 @@ test('over any window of offers, what is admitted is within one of the shares ad
         size: 'max'
       }),
       (chosen, rounds) => {
-        const ramp = new Ramp(chosen, rampRates(chosen), 0)
+        const ramp = new Ramp(chosen, rampRates(chosen), 0, 1)
         let nowMs = 0
         // Admitted so far, less the shares so far: any window is the difference of two of these.
         let ahead = 0
@@ -89,7 +89,7 @@ test('a ramp whose calls succeed completes, in about the time its steps take', (
   fc.assert(
     fc.property(options, fc.integer({ min: 1, max: 30 }), (chosen, successThreshold) => {
       const steps = rampRates(chosen)
-      const ramp = new Ramp({ ...chosen, successThreshold }, steps, 0)
+      const ramp = new Ramp({ ...chosen, successThreshold }, steps, 0, 1)
       const expected = Math.max(steps.length, successThreshold)
       for (let round = 1; round < expected; round++) {
         ramp.record(false)

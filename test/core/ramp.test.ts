@@ -5,7 +5,7 @@ import { resolveRecoveryOptions } from '../../src/core/recovery-manager.ts'
 
 const INTERVAL_MS = 1000
 
-function create(given: Partial<RecoveryOptions> = {}) {
+function create(given: Partial<RecoveryOptions> = {}, proof = 1) {
   const options = resolveRecoveryOptions({
     strategy: 'STEP',
     recoverySteps: [0.1, 0.5, 1],
@@ -15,7 +15,7 @@ function create(given: Partial<RecoveryOptions> = {}) {
     maxRecoveryTimeMs: 100_000,
     ...given
   })
-  return new Ramp(options, rampRates(options), 0)
+  return new Ramp(options, rampRates(options), 0, proof)
 }
 
 function succeed(ramp: Ramp, times = 1): void {
@@ -187,6 +187,37 @@ describe('a step', () => {
     expect(ramp.rate).toBe(0.5)
     ramp.judge(2500)
     expect(ramp.rate).toBe(1)
+  })
+})
+
+describe('of a target that failed before', () => {
+  test('a step needs more successes', () => {
+    const ramp = create({}, 2)
+    succeed(ramp)
+    ramp.judge(INTERVAL_MS)
+    expect(ramp.rate).toBe(0.1)
+    succeed(ramp)
+    ramp.judge(INTERVAL_MS)
+    expect(ramp.rate).toBe(0.5)
+  })
+
+  test('and so does the end', () => {
+    const ramp = create({ recoverySteps: [1] }, 1.5)
+    succeed(ramp, 4)
+    expect(ramp.judge(INTERVAL_MS)).toBe('RECOVERING')
+    succeed(ramp)
+    expect(ramp.judge(INTERVAL_MS)).toBe('COMPLETE')
+  })
+
+  test('that it did not recover in time is told only by as many', () => {
+    const setup = { maxRecoveryTimeMs: INTERVAL_MS, failureThreshold: 100 }
+    const verdictOf = (proof: number) => {
+      const ramp = create(setup, proof)
+      succeed(ramp)
+      fail(ramp, 2)
+      return ramp.judge(INTERVAL_MS)
+    }
+    expect([1, 2].map(verdictOf)).toEqual(['RELAPSE', 'RECOVERING'])
   })
 })
 

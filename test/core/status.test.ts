@@ -198,6 +198,7 @@ describe('the status of all', () => {
       ejectedPeers: 0,
       inFlight: 0,
       rejections: { OPEN: 0, HALF_OPEN_FULL: 0, RECOVERING: 0, ISOLATED: 0, IN_FLIGHT_FULL: 0, SUSPECT: 0 },
+      counterfactual: { rejectedCalls: 0, failuresSpared: 0, timeSavedMs: 0, successesLost: 0 },
       latency: { count: 0, p50Ms: 0, p95Ms: 0, p99Ms: 0, maxMs: 0 },
       isHealthy: true,
       summary:
@@ -376,7 +377,7 @@ describe('explain', () => {
       changes: ['release() by hand']
     },
     demoted: {
-      verdict: 'Kept as last resort: calls are let through, since enough other targets are refused.',
+      verdict: 'Kept as last resort: calls are let through, since no more may be refused.',
       changes: ['the first call from 1.0 s from now on goes as a probe']
     }
   }

@@ -1,6 +1,7 @@
 import {
   ManualClock,
   Protection,
+  type ProtectionComponents,
   type ProtectionEvent,
   type ProtectionOptions,
   tripAt
@@ -16,7 +17,10 @@ export const STEP_MS = 100
  * probe, and recovers in two steps. Options given are laid over that, those of breaker, health and recovery one
  * by one.
  */
-export function createProtection(options: Partial<ProtectionOptions> = {}) {
+export function createProtection(
+  options: Partial<ProtectionOptions> = {},
+  components: Pick<ProtectionComponents, 'mayEject'> = {}
+) {
   const clock = new ManualClock()
   const listenerErrors: unknown[] = []
   const events: ProtectionEvent[] = []
@@ -41,7 +45,7 @@ export function createProtection(options: Partial<ProtectionOptions> = {}) {
         ...options.recovery
       }
     },
-    { clock, random: () => 0, onListenerError: error => listenerErrors.push(error) }
+    { clock, random: () => 0, onListenerError: error => listenerErrors.push(error), ...components }
   )
   protection.onEvent(event => events.push(event))
   return {
