@@ -15,11 +15,12 @@ import {
 } from 'bitswap-protection'
 
 /** Of the service only what it does not share with `Protection`. */
-const { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials, hedgeShare, recordMaxAgeMs } =
-  defaultBitswapProtectionOptions
+const bitswapProtection = Object.fromEntries(
+  Object.entries(defaultBitswapProtectionOptions).filter(([name]) => !(name in defaultProtectionOptions))
+)
 
 const defaults: Readonly<Record<string, object>> = {
-  bitswapProtection: { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials, hedgeShare, recordMaxAgeMs },
+  bitswapProtection,
   circuitBreaker: defaultCircuitBreakerOptions,
   health: defaultHealthOptions,
   protection: defaultProtectionOptions,

@@ -42,6 +42,7 @@ const bitswapNames = [
   'ProtectionMissingError',
   'bitswapProtection',
   'defaultBitswapProtectionOptions',
+  'defaultInboundOptions',
   'protectBitswap',
   'unprotectBitswap'
 ]

@@ -1,6 +1,18 @@
+import { peerIdFromString } from '@libp2p/peer-id'
 import { defaultProtectionOptions, type ProtectionOptions } from '../core/index.ts'
-import { durationMs, numberBetween, type Rules, resolveOptions, trueOrFalse } from '../core/options.ts'
+import {
+  anyObject,
+  durationMs,
+  numberBetween,
+  oneOf,
+  type Rule,
+  type Rules,
+  resolveOptions,
+  trueOrFalse
+} from '../core/options.ts'
 import { protectionRules } from '../core/protection.ts'
+import { type TuningMode, tuningModes } from './auto-tuner.ts'
+import type { InboundOptions } from './inbound-guard.ts'
 
 /** Options of the service: those of the protection, and how long peers are waited for. */
 export interface BitswapProtectionOptions extends Omit<ProtectionOptions, 'preset'> {
@@ -22,6 +34,17 @@ export interface BitswapProtectionOptions extends Omit<ProtectionOptions, 'prese
    * kept in the node's datastore. 0: not at all.
    */
   recordMaxAgeMs: number
+  /** Whether `openWaitMs`, `wantTimeoutMs` and `hedgeShare` are fitted to what the node meets with, or that is suggested. */
+  tuning: TuningMode
+  /** What peers may ask of this node. */
+  inbound: Partial<InboundOptions>
+  /** Peers, by id, that are never refused for what they did: kept as last resort at worst. 1000 at most. */
+  protectedPeers: readonly string[]
+  /**
+   * The only peers, by id, that {@link BitswapProtectionManager.getBlock} asks for blocks; all if there are none. 1000
+   * at most.
+   */
+  allowedPeers: readonly string[]
 }
 
 /** Options given by the user; see {@link defaultBitswapProtectionOptions} for the others. */
@@ -37,8 +60,27 @@ export const defaultBitswapProtectionOptions: Readonly<BitswapProtectionOptions>
   wantTimeoutMs: 2_000,
   gateDials: false,
   hedgeShare: 0.1,
-  recordMaxAgeMs: 60 * 60_000
+  recordMaxAgeMs: 60 * 60_000,
+  tuning: 'off',
+  inbound: Object.freeze({}),
+  protectedPeers: Object.freeze([]),
+  allowedPeers: Object.freeze([])
 })
+
+const MAX_LISTED = 1_000
+
+const peerIds: Rule = {
+  allowed: `at most ${MAX_LISTED} peer ids, as text`,
+  accepts: value => Array.isArray(value) && value.length <= MAX_LISTED && value.every(isPeerIdText)
+}
+
+function isPeerIdText(value: unknown): boolean {
+  try {
+    return peerIdFromString(value as string) !== undefined
+  } catch {
+    return false
+  }
+}
 
 const rules: Rules<BitswapProtectionOptions> = {
   ...rulesOfProtection,
@@ -47,12 +89,24 @@ const rules: Rules<BitswapProtectionOptions> = {
   wantTimeoutMs: durationMs(1),
   gateDials: trueOrFalse,
   hedgeShare: numberBetween(0, 1),
-  recordMaxAgeMs: durationMs(0)
+  recordMaxAgeMs: durationMs(0),
+  tuning: oneOf(tuningModes),
+  inbound: anyObject,
+  protectedPeers: peerIds,
+  allowedPeers: peerIds
 }
 
 /** @throws InvalidOptionError */
 export function resolveBitswapProtectionOptions(
   init: BitswapProtectionInit
 ): Readonly<BitswapProtectionOptions> {
-  return resolveOptions('bitswapProtection', defaultBitswapProtectionOptions, init, rules)
+  const options = resolveOptions('bitswapProtection', defaultBitswapProtectionOptions, init, rules)
+  // An id can be written in several ways.
+  const written = (ids: readonly string[]): readonly string[] =>
+    Object.freeze(ids.map(id => peerIdFromString(id).toString()))
+  return Object.freeze({
+    ...options,
+    protectedPeers: written(options.protectedPeers),
+    allowedPeers: written(options.allowedPeers)
+  })
 }

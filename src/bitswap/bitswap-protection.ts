@@ -22,7 +22,7 @@ import {
   type CoreComponents,
   type Health,
   type Mode,
-  type OverallStatus,
+  type Outcome,
   type PeerStatus,
   type ProtectedFunction,
   Protection,
@@ -31,12 +31,20 @@ import {
   systemClock
 } from '../core/index.ts'
 import { announce } from './announce.ts'
+import { AutoTuner, type TuningMode, type TuningStatus } from './auto-tuner.ts'
 import { type BitswapProtectionInit, resolveBitswapProtectionOptions } from './bitswap-options.ts'
-import type { BitswapExplanation, BitswapPeerStatus, BitswapProtectionEvents } from './bitswap-status.ts'
+import type {
+  BitswapExplanation,
+  BitswapOverallStatus,
+  BitswapPeerStatus,
+  BitswapProtectionEvents
+} from './bitswap-status.ts'
 import { Deadlines } from './deadlines.ts'
 import { DialGate } from './dial-gate.ts'
 import { BlockService, type GetBlockOptions } from './fetch/block-service.ts'
+import { InboundGuard, resolveInboundOptions } from './inbound-guard.ts'
 import { InboundObserver } from './inbound-observer.ts'
+import { LoopLag } from './loop-lag.ts'
 import { MessageWatch } from './message-watch.ts'
 import { PeerJudge } from './peer-judge.ts'
 import { type PeerLink, PeerLinks } from './peer-link.ts'
@@ -44,6 +52,7 @@ import { PeerRecords, type RecordDatastore } from './peer-records.ts'
 import { PeerTags } from './peer-tags.ts'
 import { ProtectionMetrics } from './protection-metrics.ts'
 import { StreamGate } from './stream-gate.ts'
+import { Supply } from './supply.ts'
 
 /** What the service needs of the node it is part of. */
 export interface BitswapProtectionComponents {
@@ -87,15 +96,20 @@ export class BitswapProtectionManager
   readonly #records: PeerRecords | undefined
   readonly #links = new PeerLinks()
   readonly #deadlines: Deadlines
+  readonly #supply: Supply
   readonly #judge: PeerJudge
   readonly #gate: StreamGate
   readonly #inbound: InboundObserver
+  readonly #loopLag: LoopLag
+  readonly #tuner: AutoTuner
   readonly #dialGate: DialGate | undefined
   readonly #metrics: ProtectionMetrics
   readonly #blocks: BlockService
   readonly #tags: PeerTags | undefined
   /** Peers that lacked a message when the service was stopped. */
   readonly #owedBefore = new Set<string>()
+  /** Blocks that came in mode `observe` from peers that would not have been asked. */
+  #blocksLost = 0
   #isStarted = false
   #isClosed = false
 
@@ -107,32 +121,77 @@ export class BitswapProtectionManager
   ) {
     super()
     const options = resolveBitswapProtectionOptions(init)
-    const { openWaitMs, openTimeoutMs, wantTimeoutMs, gateDials, hedgeShare, recordMaxAgeMs, ...protection } =
-      options
+    const {
+      openWaitMs,
+      openTimeoutMs,
+      wantTimeoutMs,
+      gateDials,
+      hedgeShare,
+      recordMaxAgeMs,
+      tuning,
+      inbound,
+      protectedPeers,
+      allowedPeers,
+      ...protection
+    } = options
     this.#registrar = components.registrar
     this.#log = components.logger.forComponent('bitswap-protection')
     this.#clock = core.clock ?? systemClock
     this.#protection = new Protection(
       { ...protection, preset: 'bitswap' },
-      { onListenerError: error => this.#log.error('a listener failed - %e', error), ...core }
+      {
+        onListenerError: error => this.#log.error('a listener failed - %e', error),
+        mayEject: key => this.#supply.mayEject(key),
+        ...core
+      }
     )
+    const kept = new Set(protectedPeers)
+    this.#supply = new Supply(this.#links, {
+      clock: this.#clock,
+      isEjected: key => this.#protection.isEjected(key),
+      kept,
+      maxShare: options.maxEjectedShare
+    })
     this.#protection.onEvent(event => this.#onEvent(event))
     const { datastore } = components
     if (datastore !== undefined && recordMaxAgeMs > 0)
       this.#records = new PeerRecords(this.#protection, datastore, recordMaxAgeMs, this.#clock, this.#log)
     this.#metrics = new ProtectionMetrics(components.metrics, () => this.getOverallStatus())
     this.#deadlines = new Deadlines(this.#clock)
-    this.#judge = new PeerJudge(this.#protection, this.#clock, this.#links, this.#deadlines, wantTimeoutMs, {
+    this.#loopLag = new LoopLag(this.#clock)
+    const tuner = new AutoTuner(
+      this.#clock,
+      () => this.#loopLag.read(),
+      { openWaitMs, wantTimeoutMs, hedgeShare },
+      tuning
+    )
+    this.#tuner = tuner
+    this.#judge = new PeerJudge(this.#protection, this.#clock, this.#links, this.#deadlines, tuner.limits, {
       onSuspect: link => this.#onSuspect(link),
       onCleared: link => this.#onCleared(link),
       onLost: link => this.#owe(link, LOST_SWEEP_MS),
-      onWant: (result, elapsedMs) => this.#metrics.noteWant(result, elapsedMs)
+      onWant: (result, elapsedMs, isOverdue) => {
+        this.#metrics.noteWant(result, elapsedMs)
+        if (result === 'answered') tuner.answered(elapsedMs)
+        if (result === 'failed') tuner.failed(isOverdue)
+      },
+      onBlock: (link, wasRefused) => this.#onBlock(link, wasRefused)
     })
     const onHeldBack = (link: PeerLink, { reason }: RejectedError): void => {
       this.#metrics.noteRejection(reason)
       this.#owe(link, SWEEP_MS)
     }
+    const guard = new InboundGuard(resolveInboundOptions(inbound), options.maxTargets, {
+      clock: this.#clock,
+      lagMs: () => this.#loopLag.read(),
+      isEnforcing: () => this.mode === 'enforce',
+      onOverrun: (link, overrun) => {
+        this.#log.trace('%p goes beyond its budget: %s', link.peer, overrun)
+        this.#metrics.noteInboundRefusal(overrun)
+      }
+    })
     const watch = new MessageWatch({
+      guard,
       judge: this.#judge,
       taker: () => this.#blocks.fetcher,
       isOff: () => !this.#isWatching,
@@ -146,29 +205,48 @@ export class BitswapProtectionManager
       this.#links,
       this.#judge,
       this.#deadlines,
-      { openWaitMs, openTimeoutMs },
+      {
+        get openWaitMs() {
+          return tuner.limits.openWaitMs
+        },
+        openTimeoutMs
+      },
       {
         onStream: (stream, link, connection, pass) => {
           if (this.#isWatching) watch.watchSending(stream, link, connection, pass)
         },
-        onOpened: elapsedMs => this.#metrics.noteOpen(elapsedMs),
+        onOpened: elapsedMs => {
+          this.#metrics.noteOpen(elapsedMs)
+          if (this.#isWatching) tuner.opened(elapsedMs)
+        },
         onHeldBack,
         onLost: link => this.#owe(link, LOST_SWEEP_MS),
-        onGone: (link, isItsFault) => this.#blocks.fetcher?.disconnected(link, isItsFault)
+        onGone: (link, isItsFault) => {
+          guard.gone(link)
+          this.#onGone(link, isItsFault)
+        }
       },
       this.#log
     )
-    this.#inbound = new InboundObserver(components.registrar, (stream, { remotePeer }) => {
-      const link = this.#links.find(remotePeer.toString())
-      if (link !== undefined && this.#isWatching) watch.watchReceiving(stream, link)
+    this.#inbound = new InboundObserver(components.registrar, (stream, connection) => {
+      const link = this.#links.find(connection.remotePeer.toString())
+      if (link !== undefined && this.#isWatching) watch.watchReceiving(stream, link, connection)
     })
+    const allowed = new Set(allowedPeers)
     this.#blocks = new BlockService(components, {
       protection: this.#protection,
       clock: this.#clock,
       random: core.random ?? systemRandom,
       deadlines: this.#deadlines,
       links: this.#links,
-      hedgeShare,
+      limits: tuner.limits,
+      load: tuner,
+      isAllowed: key => allowedPeers.length === 0 || allowed.has(key),
+      onDelivered: (link, wasRefused) => this.#onBlock(link, wasRefused),
+      onProof: ({ key }) => {
+        if (!kept.has(key)) this.#protection.ejectAnyway(key)
+      },
+      judgeDial: (peer, error, sinceMs) => this.#judgeDial(peer, error, sinceMs),
       open: link => this.#gate.open(link)
     })
     this.#tags = components.peerStore && new PeerTags(components.peerStore, this.#log)
@@ -206,6 +284,7 @@ export class BitswapProtectionManager
     this.#dialGate?.stop()
     this.#blocks.stop()
     this.#inbound.stop()
+    this.#loopLag.stop()
     this.#gate.stop()
     this.#judge.dismiss()
     this.#deadlines.clear()
@@ -292,9 +371,26 @@ export class BitswapProtectionManager
     return this.#protection.getHealth(peer.toString())
   }
 
+  /** Whether limits are fitted to what the node meets with. Setting it starts from what was configured. */
+  get tuning(): TuningMode {
+    return this.#tuner.mode
+  }
+
+  /** @throws InvalidOptionError */
+  set tuning(mode: TuningMode) {
+    this.#tuner.mode = mode
+  }
+
+  /** The limits in force, and what was changed of them and why. */
+  getTuningStatus(): TuningStatus {
+    return this.#tuner.status()
+  }
+
   /** What is known of all peers together. */
-  getOverallStatus(): OverallStatus {
-    return this.#protection.getOverallStatus()
+  getOverallStatus(): BitswapOverallStatus {
+    const status = this.#protection.getOverallStatus()
+    const counterfactual = Object.freeze({ ...status.counterfactual, blocksLost: this.#blocksLost })
+    return Object.freeze({ ...status, counterfactual })
   }
 
   /** Why a peer is treated as it is; `undefined` when there is no record of it. */
@@ -354,16 +450,41 @@ export class BitswapProtectionManager
     this.#log('%s %s', type, key)
     this.#metrics.noteEvent(type)
     const link = this.#links.find(key)
-    if (link !== undefined && this.#isStarted && isWayOut(type)) {
-      this.#announce(link)
-      this.#blocks.fetcher?.readmitted()
-    }
+    if (link !== undefined && this.#isStarted && isWayOut(type)) this.#letIn(link)
+    // Those there are do not do: let others be found.
+    if (type === 'circuit:open' && this.#protection.getPeerStatus(key)?.isDemoted === true)
+      this.#blocks.fetcher?.searchMore()
     const isTagged = event.type === 'health:change' && this.mode === 'enforce'
     if (!isTagged && this.listenerCount(type) === 0) return
     const peer = link?.peer ?? readPeerId(key)
     if (peer === undefined) return
     if (isTagged) this.#tags?.note(peer, event.to)
     this.safeDispatchEvent(type, { detail: { ...event, peer } })
+  }
+
+  #onBlock(link: PeerLink, wasRefused: boolean): void {
+    this.#supply.delivered(link)
+    if (wasRefused) this.#blocksLost++
+  }
+
+  /** The last connection to a peer is gone. */
+  #onGone(link: PeerLink, isItsFault: boolean): void {
+    this.#blocks.fetcher?.disconnected(link, isItsFault)
+    // Now another may be needed that could be done without.
+    const isSpared = [...this.#links.values()].filter(({ key }) => this.#protection.reconsider(key))
+    for (const spared of isSpared) this.#letIn(spared)
+  }
+
+  #judgeDial(peer: PeerId, error: unknown, sinceMs: number): Outcome {
+    const link = this.#links.claim(peer)
+    const outcome = this.#judge.openFailed(link, undefined, error, sinceMs)
+    this.#links.release(link)
+    return outcome
+  }
+
+  #letIn(link: PeerLink): void {
+    this.#announce(link)
+    this.#blocks.fetcher?.readmitted()
   }
 
   #onSuspect(link: PeerLink): void {

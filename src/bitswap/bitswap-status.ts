@@ -1,5 +1,11 @@
 import type { PeerId } from '@libp2p/interface'
-import type { Explanation, PeerStatus, ProtectionEvent } from '../core/index.ts'
+import type {
+  Counterfactual,
+  Explanation,
+  OverallStatus,
+  PeerStatus,
+  ProtectionEvent
+} from '../core/index.ts'
 import type { Evidence } from './fetch/evidence-log.ts'
 
 /** What is known of a peer. Plain, frozen data; `key` is the peer id. */
@@ -9,6 +15,17 @@ export interface BitswapPeerStatus extends PeerStatus {
   readonly openTimeMs: number
   /** Blocks asked of it that it has not answered yet. */
   readonly pendingWants: number
+}
+
+/** What enforcing would have changed while the mode was `observe`. Calls are messages to peers, and parts of them wants. */
+export interface BitswapCounterfactual extends Counterfactual {
+  /** Blocks that would not have come from where they came: lost, or left to another peer. */
+  readonly blocksLost: number
+}
+
+/** What is known of all peers together. Plain, frozen data. */
+export interface BitswapOverallStatus extends OverallStatus {
+  readonly counterfactual: BitswapCounterfactual
 }
 
 /** Why a peer is treated as it is, and what it did wrong when blocks were fetched from it, oldest first. */

@@ -4,7 +4,7 @@ import { Override } from './override.ts'
 import { isBitswap } from './protocols.ts'
 
 /**
- * Shows the Bitswap streams that peers open, just before they are handled.
+ * Shows the Bitswap streams that peers open, just before they are handled. One that is aborted then is not.
  *
  * It stands in for `registrar.getHandler`. The registrar's middleware would be the place for it, but with libp2p 3.3 it
  * makes handlers run several times (https://github.com/libp2p/js-libp2p/pull/3534).
@@ -34,6 +34,8 @@ function observed(
 ): StreamHandlerRecord {
   const handler: StreamHandlerRecord['handler'] = (stream, connection) => {
     onStream(stream, connection)
+    // Helia would wait for the end of it in vain, which has been told of already.
+    if (stream.status === 'aborted') return
     return record.handler(stream, connection)
   }
   return { ...record, handler }

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export type { TuningMode, TuningRecord, TuningStatus } from './auto-tuner.ts'
 export {
   type BitswapProtectionInit,
   type BitswapProtectionOptions,
@@ -14,7 +15,9 @@ export {
   bitswapProtection
 } from './bitswap-protection.ts'
 export type {
+  BitswapCounterfactual,
   BitswapExplanation,
+  BitswapOverallStatus,
   BitswapPeerStatus,
   BitswapProtectionEvent,
   BitswapProtectionEvents
@@ -23,4 +26,6 @@ export type { GetBlockOptions } from './fetch/block-service.ts'
 export type { Evidence } from './fetch/evidence-log.ts'
 export type { Fault } from './fetch/fault.ts'
 export type { Provider, ProviderRouting } from './fetch/provider-search.ts'
+export { defaultInboundOptions, type InboundOptions } from './inbound-guard.ts'
 export { ProtectionMissingError, protectBitswap, unprotectBitswap } from './protect-bitswap.ts'
+export type { Limits, Tuning } from './tuning.ts'

@@ -1,5 +1,6 @@
 import type { Connection, Logger, Stream } from '@libp2p/interface'
 import type { RejectedError } from '../core/index.ts'
+import type { InboundGuard, InboundStream } from './inbound-guard.ts'
 import { MessageReader, type MessageVisitor, type WantlistEntry } from './message-reader.ts'
 import type { Pass } from './pass.ts'
 import type { PeerJudge } from './peer-judge.ts'
@@ -26,6 +27,7 @@ interface WatchContext {
   readonly judge: PeerJudge
   /** If there is one at the moment. */
   readonly taker: () => BlockTaker | undefined
+  readonly guard: InboundGuard
   /** Whether nothing is to be noted any more. */
   readonly isOff: () => boolean
   /** Told of wants that were not sent, since the stream was let through for answers only. */
@@ -44,18 +46,24 @@ export class MessageWatch {
 
   /** Watches a stream of ours for as long as it lasts: peers answer on streams of their own. */
   watchSending(stream: Stream, link: PeerLink, connection: Connection | undefined, pass: Pass): void {
-    tapSending(stream, new SendListener(this.#context, { stream: ++this.#streams, connection }, link, pass))
+    const sentOn = { stream: ++this.#streams, connection, wasRefused: pass.wasRefused }
+    const onServed = (): void => this.#context.guard.served(link, connection)
+    tapSending(stream, new SendListener(this.#context, sentOn, link, pass, onServed))
   }
 
-  /** Watches a stream that a peer opened. */
-  watchReceiving(stream: Stream, link: PeerLink): void {
-    const { judge, taker } = this.#context
-    const reader = new MessageReader(new IncomingMessages(this.#context, link))
+  /** Watches a stream that a peer opened, and aborts it once it brings too much, which may be at once. */
+  watchReceiving(stream: Stream, link: PeerLink, connection: Connection): void {
+    const { guard, judge, taker } = this.#context
+    const inbound = guard.opened(stream, link, connection)
+    const reader = new MessageReader(new IncomingMessages(this.#context, link, inbound))
     tapReceiving(stream, data =>
       quietly(this.#context, () => {
         judge.heard(link)
         taker()?.heard(link, data.byteLength)
+        inbound.received(data.byteLength)
+        if (inbound.isRefused) return
         reader.push(data)
+        if (reader.isBroken) inbound.unreadable()
       })
     )
   }
@@ -77,18 +85,21 @@ class SendListener implements SendWatcher {
   readonly #sentOn: SentOn
   readonly #link: PeerLink
   readonly #pass: Pass
+  readonly #onServed: () => void
   #messages: OutgoingMessages | undefined
 
-  constructor(context: WatchContext, sentOn: SentOn, link: PeerLink, pass: Pass) {
+  /** @param onServed - told of each want of the peer that is answered with the block, or the word that it is here */
+  constructor(context: WatchContext, sentOn: SentOn, link: PeerLink, pass: Pass, onServed: () => void) {
     this.#context = context
     this.#sentOn = sentOn
     this.#link = link
     this.#pass = pass
+    this.#onServed = onServed
   }
 
   sending(data: Bytes): void {
     quietly(this.#context, () => {
-      this.#messages ??= new OutgoingMessages(this.#link)
+      this.#messages ??= new OutgoingMessages(this.#link, this.#onServed)
       this.#messages.reader.push(data)
     })
     const { refusal } = this.#pass
@@ -101,6 +112,7 @@ class SendListener implements SendWatcher {
     quietly(this.#context, () => {
       const wants = this.#messages?.takeWants() ?? []
       if (wants.length === 0) return
+      for (const { entry } of wants) if (!entry.cancel) noteAsked(this.#link)
       // From here on the wants are what counts, one by one.
       this.#pass.settle('ignored')
       if (this.#pass.kind === 'RIDE') return
@@ -121,6 +133,14 @@ class SendListener implements SendWatcher {
   }
 }
 
+/** Answers of a peer that may be due. More than it keeps wants of ours: lists have 1,024. */
+const MAX_ANSWERS_DUE = 4_096
+
+/** The peer was asked for a block. If we take that back the answer may be on its way, so it stays due. */
+function noteAsked(link: PeerLink): void {
+  link.answersDue = Math.min(link.answersDue + 1, MAX_ANSWERS_DUE)
+}
+
 interface SentWant {
   readonly cid: Uint8Array
   readonly entry: WantlistEntry
@@ -130,10 +150,12 @@ interface SentWant {
 class OutgoingMessages implements MessageVisitor {
   readonly reader = new MessageReader(this)
   readonly #link: PeerLink
+  readonly #onServed: () => void
   #wants: SentWant[] = []
 
-  constructor(link: PeerLink) {
+  constructor(link: PeerLink, onServed: () => void) {
     this.#link = link
+    this.#onServed = onServed
   }
 
   /** Whether a block is wanted in what was not taken yet. */
@@ -152,11 +174,17 @@ class OutgoingMessages implements MessageVisitor {
   }
 
   block(): void {
-    this.#link.peerWants = Math.max(0, this.#link.peerWants - 1)
+    this.#answer(true)
   }
 
-  presence(): void {
-    this.block()
+  presence(_cid: Uint8Array, has: boolean): void {
+    this.#answer(has)
+  }
+
+  #answer(isServed: boolean): void {
+    if (this.#link.peerWants === 0) return
+    this.#link.peerWants--
+    if (isServed) this.#onServed()
   }
 
   needsData(): boolean {
@@ -170,24 +198,33 @@ class OutgoingMessages implements MessageVisitor {
 class IncomingMessages implements MessageVisitor {
   readonly #context: WatchContext
   readonly #link: PeerLink
+  readonly #inbound: InboundStream
+  /** By how much the wants of the peer grow with the message that is being received. */
+  #added = 0
 
-  constructor(context: WatchContext, link: PeerLink) {
+  constructor(context: WatchContext, link: PeerLink, inbound: InboundStream) {
     this.#context = context
     this.#link = link
+    this.#inbound = inbound
   }
 
   want(_cid: Uint8Array, { cancel }: WantlistEntry): void {
-    this.#link.peerWants = Math.max(0, this.#link.peerWants + (cancel ? -1 : 1))
+    this.#inbound.asked(cancel)
+    this.#added += cancel ? -1 : 1
   }
 
-  block(prefix: Uint8Array, _size: number, data: Uint8Array | undefined): void {
+  block(prefix: Uint8Array, size: number, data: Uint8Array | undefined): void {
+    if (this.#inbound.isRefused) return
     const { judge, log } = this.#context
+    this.#inbound.answered(size)
     if (data === undefined) judge.sentBlock(this.#link)
     else this.#lookAtBlock(prefix, data).catch(error => log.error('hashing failed - %e', error))
   }
 
   presence(cid: Uint8Array, has: boolean): void {
+    if (this.#inbound.isRefused) return
     const { judge, taker } = this.#context
+    this.#inbound.answered(cid.byteLength)
     if (taker()?.toldPresence(this.#link, cid, has) !== true) judge.toldPresence(this.#link, cid)
   }
 
@@ -196,7 +233,12 @@ class IncomingMessages implements MessageVisitor {
     return judge.isDistrusted(this.#link) || taker()?.expects(this.#link) === true
   }
 
-  message(): void {}
+  message(): void {
+    this.#inbound.message()
+    // Nobody will answer what was refused.
+    if (!this.#inbound.isRefused) this.#link.peerWants = Math.max(0, this.#link.peerWants + this.#added)
+    this.#added = 0
+  }
 
   async #lookAtBlock(prefix: Uint8Array, data: Uint8Array): Promise<void> {
     const { judge, taker } = this.#context

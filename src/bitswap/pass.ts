@@ -32,6 +32,11 @@ export class Pass {
     return new Pass('ANSWER', undefined, refusal)
   }
 
+  /** Whether it would have been rejected, and was let through only because the mode is `observe`. */
+  get wasRefused(): boolean {
+    return this.#permit?.wasRefused === true
+  }
+
   /** Settles the call. What is no call of its own has nothing to settle. */
   settle(outcome: Outcome): void {
     this.#permit?.settle(outcome)

@@ -6,6 +6,7 @@ import { type Deadlines, NO_LIMIT_MS } from './deadlines.ts'
 import type { WantlistEntry } from './message-reader.ts'
 import { isSha256, readMultihash, textOf } from './multihash.ts'
 import type { PeerLink, PeerLinks } from './peer-link.ts'
+import type { Limits } from './tuning.ts'
 import type { SentOn, Want } from './want-ledger.ts'
 
 /** A want is answered within this many times the opening of a stream: one way, a stream back, and the block. */
@@ -31,7 +32,9 @@ export interface JudgeHandlers {
   onCleared(link: PeerLink): void
   /** Wants will never be answered, though the peer is there. */
   onLost(link: PeerLink): void
-  onWant(result: WantResult, elapsedMs: number): void
+  onWant(result: WantResult, elapsedMs: number, isOverdue: boolean): void
+  /** A block came that was asked for; `wasRefused` if enforcing would have kept it from being asked for. */
+  onBlock(link: PeerLink, wasRefused: boolean): void
 }
 
 /**
@@ -46,7 +49,7 @@ export class PeerJudge {
   readonly #clock: Clock
   readonly #links: PeerLinks
   readonly #deadlines: Deadlines
-  readonly #wantTimeoutMs: number
+  readonly #limits: Pick<Limits, 'wantTimeoutMs'>
   readonly #handlers: JudgeHandlers
   /** When any peer last gave a sign of life: in ms awake, and by the clock. */
   #lastLifeMs = -1
@@ -57,14 +60,14 @@ export class PeerJudge {
     clock: Clock,
     links: PeerLinks,
     deadlines: Deadlines,
-    wantTimeoutMs: number,
+    limits: Pick<Limits, 'wantTimeoutMs'>,
     handlers: JudgeHandlers
   ) {
     this.#protection = protection
     this.#clock = clock
     this.#links = links
     this.#deadlines = deadlines
-    this.#wantTimeoutMs = wantTimeoutMs
+    this.#limits = limits
     this.#handlers = handlers
   }
 
@@ -144,7 +147,7 @@ export class PeerJudge {
   #follow(link: PeerLink, sentOn: SentOn, mustAnswer: boolean): Want {
     const now = this.#clock.now()
     const slot = this.#protection.slot(link.key, now)
-    const token = this.#protection.table.follow(slot, now, NO_LIMIT_MS)
+    const token = this.#protection.table.follow(slot, now, NO_LIMIT_MS, sentOn.wasRefused)
     const askedAtMs = this.#deadlines.awakeMs
     return { askedAtMs, dueAtMs: askedAtMs + this.#silenceLimitMs(link), mustAnswer, sentOn, slot, token }
   }
@@ -158,7 +161,8 @@ export class PeerJudge {
 
   #silenceLimitMs(link: PeerLink): number {
     const usual = Math.max(link.answerTime.usualMs, OPENINGS_PER_ANSWER * link.openTime.meanMs)
-    return Math.min(Math.max(usual, this.#wantTimeoutMs), Math.max(MAX_SILENCE_MS, this.#wantTimeoutMs))
+    const { wantTimeoutMs } = this.#limits
+    return Math.min(Math.max(usual, wantTimeoutMs), Math.max(MAX_SILENCE_MS, wantTimeoutMs))
   }
 
   #lookForOverdue(link: PeerLink): void {
@@ -183,7 +187,7 @@ export class PeerJudge {
     }
     link.wants.take(multihash)
     const isBlamed = want.mustAnswer && this.#lastLifeMs > want.askedAtMs
-    this.#settle(link, want, isBlamed ? FAILURE : IGNORED)
+    this.#settle(link, want, isBlamed ? FAILURE : IGNORED, true)
   }
 
   /** The peer sent bytes of Bitswap. */
@@ -203,14 +207,19 @@ export class PeerJudge {
    * the one waited for longest, as whoever asked for it hashes it anyway.
    */
   sentBlock(link: PeerLink): void {
-    this.#answered(link, link.wants.takeOldest())
+    this.#delivered(link, link.wants.takeOldest())
   }
 
   /** A peer that is distrusted sent a block; it is hashed to see which want it answers. */
   async sentDistrustedBlock(link: PeerLink, prefix: Uint8Array, data: Uint8Array): Promise<void> {
     if (!isSha256(prefix)) return this.sentBlock(link)
     const { bytes } = await sha256.digest(data)
-    this.#answered(link, link.wants.takeAnswered(textOf(bytes)))
+    this.#delivered(link, link.wants.takeAnswered(textOf(bytes)))
+  }
+
+  #delivered(link: PeerLink, want: Want | undefined): void {
+    if (want !== undefined) this.#handlers.onBlock(link, want.sentOn.wasRefused)
+    this.#answered(link, want)
   }
 
   #answered(link: PeerLink, want: Want | undefined): void {
@@ -220,7 +229,7 @@ export class PeerJudge {
     link.lastAnsweredMs = this.#deadlines.awakeMs
   }
 
-  #settle(link: PeerLink, want: Want | undefined, outcome: number): void {
+  #settle(link: PeerLink, want: Want | undefined, outcome: number, isOverdue = false): void {
     if (want === undefined) return
     const now = this.#deadlines.awakeMs
     const elapsedMs = now - want.askedAtMs
@@ -228,7 +237,7 @@ export class PeerJudge {
     const ownMs = now - Math.max(want.askedAtMs, link.lastAnsweredMs)
     const { table } = this.#protection
     table.settleMeasured(want.slot, want.token, outcome, this.#clock.now(), elapsedMs, ownMs)
-    this.#handlers.onWant(resultOf(outcome), elapsedMs)
+    this.#handlers.onWant(resultOf(outcome), elapsedMs, isOverdue)
   }
 
   /** The peer reset a stream: one failure, however many wants went out on it. */

@@ -35,6 +35,11 @@ export interface PeerLink {
   executing: number
   /** Wants of the peer that we have not answered. */
   peerWants: number
+  /** Wants of the peer that it was not given a block for, and has not taken back; what they were charged, in ms. */
+  standingWants: number
+  standingMs: number
+  /** Wants of ours that the peer was sent, and has not answered; those we took back may still be. */
+  answersDue: number
   /** Whether something meant for the peer was held back or lost, so that it should be announced again. */
   isOwed: boolean
   /** Whether the next look at its ramp is planned already. */
@@ -98,6 +103,9 @@ function newLink(peer: PeerId, key: string): PeerLink {
     isProbed: false,
     executing: 0,
     peerWants: 0,
+    standingWants: 0,
+    standingMs: 0,
+    answersDue: 0,
     isOwed: false,
     isSwept: false
   }

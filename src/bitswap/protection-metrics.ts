@@ -1,11 +1,13 @@
 import type { CounterGroup, Histogram, Metrics } from '@libp2p/interface'
 import type { OverallStatus, RejectionReason } from '../core/index.ts'
+import type { Overrun } from './inbound-guard.ts'
 import type { WantResult } from './peer-judge.ts'
 
 /** What the node's own metrics show of the protection: totals only, never a peer. */
 export class ProtectionMetrics {
   readonly #wants: CounterGroup | undefined
   readonly #rejections: CounterGroup | undefined
+  readonly #inboundRefusals: CounterGroup | undefined
   readonly #events: CounterGroup | undefined
   readonly #openSeconds: Histogram | undefined
   readonly #answerSeconds: Histogram | undefined
@@ -40,6 +42,10 @@ export class ProtectionMetrics {
       label: 'reason',
       help: 'Messages and calls held back'
     })
+    this.#inboundRefusals = metrics?.registerCounterGroup('bitswap_protection_inbound_refusals_total', {
+      label: 'reason',
+      help: 'Streams of peers that asked or sent too much'
+    })
     this.#events = metrics?.registerCounterGroup('bitswap_protection_events_total', {
       label: 'event',
       help: 'Changes of circuits, recoveries and health'
@@ -59,6 +65,10 @@ export class ProtectionMetrics {
 
   noteRejection(reason: RejectionReason): void {
     this.#rejections?.increment({ [reason.toLowerCase()]: true })
+  }
+
+  noteInboundRefusal(overrun: Overrun): void {
+    this.#inboundRefusals?.increment({ [overrun.toLowerCase()]: true })
   }
 
   noteEvent(type: string): void {

@@ -37,11 +37,16 @@ export function tapSending(stream: Stream, watcher: SendWatcher): void {
 /**
  * Lets a watcher see what comes over a stream that a peer opened, without being a reader of it: a listener of its own
  * would drain the stream before the one who is meant to read it has come.
+ *
+ * The watcher may abort the stream: then its reader gets nothing more of it, not even what was just looked at.
  */
 export function tapReceiving(stream: Stream, onReceived: (data: Bytes) => void): void {
   const { dispatchEvent } = stream
   stream.dispatchEvent = event => {
-    if (event.type === 'message') onReceived((event as StreamMessageEvent).data)
+    if (event.type === 'message') {
+      onReceived((event as StreamMessageEvent).data)
+      if (stream.status === 'aborted') return true
+    }
     return dispatchEvent.call(stream, event)
   }
 }

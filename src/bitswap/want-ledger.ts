@@ -11,6 +11,8 @@ export interface SentOn {
   /** A number, so that no stream is kept alive by what went out on it. */
   readonly stream: number
   readonly connection: object | undefined
+  /** Whether it would have been rejected, and was let through only because the mode is `observe`. */
+  readonly wasRefused: boolean
 }
 
 /** A block asked for, and not answered yet. Times are in ms awake. */

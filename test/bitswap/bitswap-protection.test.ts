@@ -513,17 +513,33 @@ describe('what a peer sends', () => {
     const { node, connection } = await createStarted()
     const handled = await createHandled(node)
     const { theirs } = await node.receive(connection)
-    theirs.send(counted(10))
+    theirs.send(wants([cidOf(1), cidOf(2)]))
     theirs.send(have(cidOf(1)))
     await settle()
     const [stream] = handled
     const read = reader(stream!)
     await settle()
-    expect(read.bytes).toEqual(Uint8Array.of(...counted(10), ...have(cidOf(1))))
+    expect(read.bytes).toEqual(Uint8Array.of(...wants([cidOf(1), cidOf(2)]), ...have(cidOf(1))))
   })
 
-  test('may be garbage, which disturbs nobody', async () => {
+  test('may be garbage, which nobody gets to read and which disturbs nobody', async () => {
     const { node, connection, status } = await createStarted()
+    const handled = await createHandled(node)
+    const { theirs } = await node.receive(connection)
+    const read = reader(handled[0]!)
+    theirs.send(new Uint8Array(100).fill(255))
+    theirs.send(counted(100_000))
+    await settle()
+    expect(read.bytes).toHaveLength(0)
+    expect(handled[0]!.status).toBe('aborted')
+    expect(theirs.status).toBe('reset')
+    expect(node.errors).toEqual([])
+    expect(status()?.counts.totalFailures ?? 0).toBe(0)
+  })
+
+  test('may be garbage, which in mode observe reaches the handler unchanged', async () => {
+    const { manager, node, connection } = await createStarted()
+    manager.mode = 'observe'
     const handled = await createHandled(node)
     const { theirs } = await node.receive(connection)
     const read = reader(handled[0]!)
@@ -532,8 +548,6 @@ describe('what a peer sends', () => {
     await settle()
     expect(read.bytes).toHaveLength(100_100)
     expect(handled[0]!.status).toBe('open')
-    expect(node.errors).toEqual([])
-    expect(status()?.counts.totalFailures ?? 0).toBe(0)
   })
 
   test('that is corrupt earns a peer that is distrusted nothing', async () => {

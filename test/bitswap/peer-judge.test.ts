@@ -38,6 +38,7 @@ interface Asking {
   readonly stream?: number
   readonly cancel?: boolean
   readonly sendDontHave?: boolean
+  readonly wasRefused?: boolean
 }
 
 /** A judge of peers that are connected, whose circuits open at three failures in a row. */
@@ -52,12 +53,21 @@ function create({ wantTimeoutMs = WANT_TIMEOUT_MS, slowCallMs = 0 } = {}) {
   const deadlines = new Deadlines(clock)
   const told: string[] = []
   const results: Array<[WantResult, number]> = []
-  const judge = new PeerJudge(protection, clock, links, deadlines, wantTimeoutMs, {
-    onSuspect: ({ key }) => told.push(`suspect ${names.get(key)}`),
-    onCleared: ({ key }) => told.push(`cleared ${names.get(key)}`),
-    onLost: ({ key }) => told.push(`lost ${names.get(key)}`),
-    onWant: (result, elapsedMs) => results.push([result, elapsedMs])
-  })
+  const blocks: Array<[peer: string, wasRefused: boolean]> = []
+  const judge = new PeerJudge(
+    protection,
+    clock,
+    links,
+    deadlines,
+    { wantTimeoutMs },
+    {
+      onSuspect: ({ key }) => told.push(`suspect ${names.get(key)}`),
+      onCleared: ({ key }) => told.push(`cleared ${names.get(key)}`),
+      onLost: ({ key }) => told.push(`lost ${names.get(key)}`),
+      onWant: (result, elapsedMs) => results.push([result, elapsedMs]),
+      onBlock: ({ key }, wasRefused) => blocks.push([names.get(key)!, wasRefused])
+    }
+  )
   const names = new Map<string, string>()
   const connect = (number: number, name: string): PeerLink => {
     const link = links.claim(peerOf(number))
@@ -69,9 +79,12 @@ function create({ wantTimeoutMs = WANT_TIMEOUT_MS, slowCallMs = 0 } = {}) {
   const other = connect(2, 'other')
   // Time awake stands still while nothing is waited for, as a stream always is.
   deadlines.add(24 * 60 * 60_000, () => {})
-  const ask = (cid: CID | number, { from = peer, stream = 1, ...wording }: Asking = {}): void => {
+  const ask = (
+    cid: CID | number,
+    { from = peer, stream = 1, wasRefused = false, ...wording }: Asking = {}
+  ): void => {
     const { bytes } = typeof cid === 'number' ? cidOf(cid) : cid
-    judge.asked(from, { stream, connection }, bytes, {
+    judge.asked(from, { stream, connection, wasRefused }, bytes, {
       cancel: false,
       isHave: false,
       sendDontHave: true,
@@ -91,6 +104,7 @@ function create({ wantTimeoutMs = WANT_TIMEOUT_MS, slowCallMs = 0 } = {}) {
     told,
     /** What became of wants so far, which is forgotten. */
     takeResults: () => results.splice(0),
+    takeBlocks: () => blocks.splice(0),
     /** Lets time pass in which another peer gives signs of life. */
     advanceAlive: (ms: number): void => {
       for (let passed = 0; passed < ms; passed += TICK_MS) {
@@ -278,8 +292,13 @@ describe('a want', () => {
     const { judge, peer, counts, inFlight } = create()
     const entry = { cancel: false, isHave: false, sendDontHave: true }
     for (const bytes of [[], [1], [1, 255], [255, 255, 255], [1, 0x55, 0x12, 32, 1], [2, 0x55, 0x12, 1, 1]]) {
-      judge.asked(peer, { stream: 1, connection: undefined }, Uint8Array.from(bytes), entry)
-      judge.asked(peer, { stream: 1, connection: undefined }, Uint8Array.from(bytes), {
+      judge.asked(
+        peer,
+        { stream: 1, connection: undefined, wasRefused: false },
+        Uint8Array.from(bytes),
+        entry
+      )
+      judge.asked(peer, { stream: 1, connection: undefined, wasRefused: false }, Uint8Array.from(bytes), {
         ...entry,
         cancel: true
       })
@@ -1033,6 +1052,54 @@ test('dismissing ends all wants and suspicions, to nobody’s harm', () => {
   }
   advanceAlive(WANT_TIMEOUT_MS)
   expect(counts()).toEqual(ignored)
+})
+
+describe('a block that comes', () => {
+  test('is told of if it was asked for', async () => {
+    const { judge, peer, ask, takeBlocks } = create()
+    judge.sentBlock(peer)
+    expect(takeBlocks()).toEqual([])
+    ask(1)
+    ask(2, { stream: 2, wasRefused: true })
+    judge.sentBlock(peer)
+    judge.sentBlock(peer)
+    judge.sentBlock(peer)
+    expect(takeBlocks()).toEqual([
+      ['peer', false],
+      ['peer', true]
+    ])
+  })
+
+  test('is told of when its hash was looked at, too', async () => {
+    const { judge, peer, ask, takeBlocks } = create()
+    const block = await blockOf(1)
+    ask(block.cid)
+    await judge.sentDistrustedBlock(peer, block.prefix, Uint8Array.of(1))
+    expect(takeBlocks()).toEqual([])
+    await judge.sentDistrustedBlock(peer, block.prefix, block.data)
+    expect(takeBlocks()).toEqual([['peer', false]])
+  })
+
+  test('is not what the peer says of it', () => {
+    const { judge, peer, ask, takeBlocks } = create()
+    ask(1)
+    judge.toldPresence(peer, cidOf(1).bytes)
+    expect(takeBlocks()).toEqual([])
+  })
+
+  test('from a peer that would not have been asked counts as lost, and its silence as spared', () => {
+    const { protection, judge, peer, ask, advanceAlive } = create()
+    protection.mode = 'observe'
+    ask(1, { wasRefused: true })
+    ask(2, { wasRefused: true })
+    judge.sentBlock(peer)
+    advanceAlive(20_000)
+    expect(protection.getOverallStatus().counterfactual).toMatchObject({
+      failuresSpared: 1,
+      timeSavedMs: WANT_TIMEOUT_MS,
+      successesLost: 1
+    })
+  })
 })
 
 describe('bounds', () => {

@@ -17,6 +17,7 @@ test('registers all there is at once, under names of its own', () => {
     ['MetricGroup', 'bitswap_protection_peers', 'health'],
     ['CounterGroup', 'bitswap_protection_wants_total', 'result'],
     ['CounterGroup', 'bitswap_protection_rejections_total', 'reason'],
+    ['CounterGroup', 'bitswap_protection_inbound_refusals_total', 'reason'],
     ['CounterGroup', 'bitswap_protection_events_total', 'event'],
     ['Histogram', 'bitswap_protection_stream_open_seconds', undefined],
     ['Histogram', 'bitswap_protection_answer_seconds', undefined]
@@ -70,6 +71,15 @@ test('counts rejections and events under labels that are names', () => {
   ])
 })
 
+test('counts what peers were refused, by what was too much', () => {
+  const { registered, metrics } = create()
+  metrics.noteInboundRefusal('WANTS')
+  metrics.noteInboundRefusal('UNREADABLE')
+  metrics.noteInboundRefusal('WANTS')
+  const name = 'bitswap_protection_inbound_refusals_total'
+  expect(['wants', 'unreadable', 'bytes'].map(label => registered.count(name, label))).toEqual([2, 1, 0])
+})
+
 test('measures how long streams take to open, in seconds', () => {
   const { registered, metrics } = create()
   metrics.noteOpen(125)
@@ -81,6 +91,7 @@ test('does nothing on a node without metrics', () => {
   const metrics = new ProtectionMetrics(undefined, () => protection.getOverallStatus())
   metrics.noteWant('answered', 1)
   metrics.noteRejection('OPEN')
+  metrics.noteInboundRefusal('WANTS')
   metrics.noteEvent('circuit:open')
   metrics.noteOpen(1)
 })

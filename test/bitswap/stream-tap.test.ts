@@ -196,3 +196,18 @@ test('two watchers both see what is received, and so does the handler', async ()
   expect(other).toEqual([10])
   expect(handler.bytes).toEqual(counted(10))
 })
+
+test('once the watcher has aborted the stream, its reader gets nothing, but hears of the end', async () => {
+  const [ours, theirs] = await openPair()
+  tapReceiving(ours, data => {
+    if (data.byteLength === 20) ours.abort(new Error('too much'))
+  })
+  const handler = reader(ours)
+  theirs.send(counted(10))
+  await settle()
+  theirs.send(counted(20))
+  await settle()
+  expect(handler.bytes).toEqual(counted(10))
+  expect(handler.closes.map(({ error }) => error?.message)).toEqual(['too much'])
+  expect(theirs.status).toBe('reset')
+})

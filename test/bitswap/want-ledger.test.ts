@@ -7,7 +7,7 @@ const MAX_OUTSTANDING = 1024
 const MAX_REMEMBERED = 4096
 
 function createWant(stream = 0): Want {
-  const sentOn = { stream, connection: undefined }
+  const sentOn = { stream, connection: undefined, wasRefused: false }
   return { askedAtMs: 0, dueAtMs: 0, mustAnswer: true, sentOn, slot: 0, token: 0 }
 }
 

@@ -3,18 +3,21 @@ import type { CID } from 'multiformats/cid'
 import { CLOSED, HALF_OPEN } from '../../core/breaker-table.ts'
 import { type Clock, FAILURE, IGNORED, type Protection, SUCCESS } from '../../core/index.ts'
 import { rejectionCodes } from '../../core/rejections.ts'
+import type { AutoTuner } from '../auto-tuner.ts'
 import { isPeersFault, isTimeout } from '../blame.ts'
 import { type Deadlines, NO_LIMIT_MS } from '../deadlines.ts'
 import { readMultihash } from '../multihash.ts'
 import type { PeerLink } from '../peer-link.ts'
+import type { Limits } from '../tuning.ts'
 import { Ask, type AskKind } from './ask.ts'
 import { BlockFetch, type FetchContext, type FetchWatcher, type Standing } from './block-fetch.ts'
 import { type HasherLoader, hashBlock, type Prefix, readPrefix } from './block-hash.ts'
-import { type Fault, faultWeights } from './fault.ts'
+import { type Fault, faultWeights, isSilence } from './fault.ts'
 import { FaultGate } from './fault-gate.ts'
 import { HedgeBudget } from './hedge-budget.ts'
 import { HedgeDelay } from './hedge-delay.ts'
 import { Outbox } from './outbox.ts'
+import { Searches } from './searches.ts'
 import { Supplier } from './supplier.ts'
 
 const { REJECTED_RECOVERING } = rejectionCodes
@@ -39,14 +42,23 @@ const ACTIVE_MS = 30_000
 /** Blocks remembered that were wanted of late. */
 const MAX_WANTED = 4096
 
+/** Who is told how asking peers for blocks goes. */
+export type LoadObserver = Pick<AutoTuner, 'answered' | 'failed' | 'hedged' | 'hedgeRefused'>
+
 /** What the fetcher needs of the node. */
 export interface FetcherHost {
+  /** Whether blocks may be asked of a peer at all. */
+  isAllowed(key: string): boolean
   /** Opens a stream to a peer for our own wants. */
   open(link: PeerLink): Promise<Stream>
   /** Looks for providers of a block and connects to them; whoever is found becomes a supplier. */
   findProviders(fetch: BlockFetch, signal: AbortSignal): Promise<void>
+  /** Who is told how asking goes. */
+  readonly load: LoadObserver
   /** A peer did something wrong. */
   onFault(link: PeerLink, fault: Fault, cid: CID | undefined): void
+  /** A peer delivered a block; `wasRefused` if enforcing would have kept it from being asked. */
+  onDelivered(link: PeerLink, wasRefused: boolean): void
 }
 
 /** Options of one fetch. */
@@ -69,7 +81,7 @@ export class BlockFetcher implements FetchContext {
   readonly #fetches = new Map<string, BlockFetch>()
   /** Whoever sends one of these was asked for it, be it over a connection that is gone. */
   readonly #wanted = new Set<string>()
-  readonly #searches = new Map<BlockFetch, AbortController>()
+  readonly #searches: Searches<BlockFetch>
   readonly #budget: HedgeBudget
   readonly #hedgeDelay: HedgeDelay
   readonly #gate = new FaultGate<Supplier>({
@@ -83,7 +95,7 @@ export class BlockFetcher implements FetchContext {
     deadlines: Deadlines,
     host: FetcherHost,
     random: () => number,
-    hedgeShare: number,
+    limits: Pick<Limits, 'hedgeShare'>,
     loadHasher: HasherLoader,
     log: Logger
   ) {
@@ -92,10 +104,15 @@ export class BlockFetcher implements FetchContext {
     this.deadlines = deadlines
     this.#host = host
     this.random = random
-    this.#budget = new HedgeBudget(hedgeShare)
+    this.#budget = new HedgeBudget(limits)
     this.#hedgeDelay = new HedgeDelay(clock.now())
     this.#loadHasher = loadHasher
     this.#log = log
+    this.#searches = new Searches(deadlines, (fetch, signal) =>
+      host
+        .findProviders(fetch, signal)
+        .catch(error => log.trace('no providers found for %c - %e', fetch.cid, error))
+    )
   }
 
   /**
@@ -130,7 +147,7 @@ export class BlockFetcher implements FetchContext {
 
   /** A peer that speaks Bitswap is connected. */
   connected(link: PeerLink): void {
-    if (this.#suppliers.has(link.key)) return
+    if (this.#suppliers.has(link.key) || !this.#host.isAllowed(link.key)) return
     const outbox = new Outbox(this.deadlines, {
       open: () => this.#host.open(link),
       onBroken: error => this.#broken(supplier, error)
@@ -162,6 +179,11 @@ export class BlockFetcher implements FetchContext {
   /** A peer that could not be asked may be asked again. */
   readmitted(): void {
     this.#advanceAll()
+  }
+
+  /** Looks for more providers of all that is being fetched: of those there are enough do not behave. */
+  searchMore(): void {
+    for (const fetch of this.#fetches.values()) this.search(fetch)
   }
 
   /** Whether what the peer sends may be for us. */
@@ -275,22 +297,18 @@ export class BlockFetcher implements FetchContext {
   }
 
   takeHedge(): boolean {
-    return this.#budget.take()
+    const isTaken = this.#budget.take()
+    if (isTaken) this.#host.load.hedged()
+    else this.#host.load.hedgeRefused()
+    return isTaken
   }
 
   search(fetch: BlockFetch): void {
-    if (this.#searches.has(fetch)) return
-    const controller = new AbortController()
-    this.#searches.set(fetch, controller)
-    this.#host
-      .findProviders(fetch, controller.signal)
-      .catch(error => this.#log.trace('no providers found for %c - %e', fetch.cid, error))
-      .finally(() => this.#searches.delete(fetch))
+    this.#searches.add(fetch)
   }
 
   onOver(fetch: BlockFetch): void {
     this.#fetches.delete(fetch.multihash)
-    this.#searches.get(fetch)?.abort()
     this.#searches.delete(fetch)
     // Somebody may have room now.
     this.#advanceAll()
@@ -360,7 +378,10 @@ export class BlockFetcher implements FetchContext {
       atMs: this.deadlines.awakeMs,
       settle: isConfirmed => {
         if (!isConfirmed) this.#settle(ask, IGNORED)
-        else if (this.#settle(ask, FAILURE)) this.#weigh(supplier.link, fault, cid)
+        else if (this.#settle(ask, FAILURE)) {
+          this.#host.load.failed(isSilence(fault))
+          this.#weigh(supplier.link, fault, cid)
+        }
       }
     })
   }
@@ -377,11 +398,13 @@ export class BlockFetcher implements FetchContext {
   }
 
   #delivered(ask: Ask): void {
-    const { supplier, multihash, askedAtMs } = ask
+    const { supplier, multihash, askedAtMs, token } = ask
     const now = this.deadlines.awakeMs
     const elapsedMs = now - askedAtMs
+    this.#host.onDelivered(supplier.link, this.#protection.table.wasRefused(token))
     this.#end(ask, SUCCESS)
     supplier.delivered(multihash, elapsedMs, now)
+    this.#host.load.answered(elapsedMs)
     this.#hedgeDelay.record(elapsedMs, this.#clock.now())
     this.#gate.delivered()
   }

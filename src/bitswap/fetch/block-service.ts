@@ -11,16 +11,17 @@ import {
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
-import type { Clock, Protection } from '../../core/index.ts'
-import { isPeersFault } from '../blame.ts'
+import type { Clock, Outcome, Protection } from '../../core/index.ts'
 import { type Deadlines, NO_LIMIT_MS } from '../deadlines.ts'
 import type { PeerLink, PeerLinks } from '../peer-link.ts'
 import { BITSWAP_PROTOCOLS } from '../protocols.ts'
+import type { Limits } from '../tuning.ts'
 import type { BlockFetch } from './block-fetch.ts'
-import { BlockFetcher, type FetchOptions } from './block-fetcher.ts'
+import { BlockFetcher, type FetchOptions, type LoadObserver } from './block-fetcher.ts'
 import { type HasherLoader, loadSha2 } from './block-hash.ts'
 import { type Evidence, EvidenceLog } from './evidence-log.ts'
-import { type Provider, type ProviderRouting, ProviderSearch } from './provider-search.ts'
+import type { Fault } from './fault.ts'
+import { type Provider, type ProviderRouting, ProviderSearch, peerOf } from './provider-search.ts'
 
 /** Code of the identity function in the multicodec table: the "digest" is the block. */
 const IDENTITY = 0
@@ -50,7 +51,17 @@ export interface BlockServiceContext {
   readonly random: () => number
   readonly deadlines: Deadlines
   readonly links: PeerLinks
-  readonly hedgeShare: number
+  readonly limits: Pick<Limits, 'hedgeShare'>
+  /** Who is told how asking goes. */
+  readonly load: LoadObserver
+  /** Whether blocks may be asked of a peer at all. */
+  readonly isAllowed: (key: string) => boolean
+  /** A peer delivered a block; `wasRefused` if enforcing would have kept it from being asked. */
+  readonly onDelivered: (link: PeerLink, wasRefused: boolean) => void
+  /** It is proven that a peer sends what is not what was asked for. */
+  readonly onProof: (link: PeerLink) => void
+  /** A peer could not be dialled, which began at `sinceMs` awake. Returns how that counts. */
+  readonly judgeDial: (peer: PeerId, error: unknown, sinceMs: number) => Outcome
   /** Opens a stream for what has been admitted. */
   readonly open: (link: PeerLink) => Promise<Stream>
 }
@@ -144,7 +155,8 @@ export class BlockService {
   }
 
   #createFetcher(): BlockFetcher {
-    const { protection, clock, random, deadlines, links, hedgeShare, open } = this.#context
+    const { protection, clock, random, deadlines, links, limits, load, isAllowed, onDelivered, open } =
+      this.#context
     const fetcher = new BlockFetcher(
       protection,
       clock,
@@ -152,10 +164,13 @@ export class BlockService {
       {
         open,
         findProviders: (fetch, signal) => this.#findProviders(fetch, signal),
-        onFault: (link, fault, cid) => this.#evidence.note(link.key, fault, cid, clock.wallTime())
+        onFault: (link, fault, cid) => this.#onFault(link, fault, cid),
+        isAllowed,
+        onDelivered,
+        load
       },
       random,
-      hedgeShare,
+      limits,
       code => loadSha2(code) ?? this.#loadHasher(code),
       this.#log
     )
@@ -164,6 +179,11 @@ export class BlockService {
     }
     this.#handling = this.#handle()
     return fetcher
+  }
+
+  #onFault(link: PeerLink, fault: Fault, cid: CID | undefined): void {
+    this.#evidence.note(link.key, fault, cid, this.#context.clock.wallTime())
+    if (fault === 'CORRUPT_BLOCK') this.#context.onProof(link)
   }
 
   /** Where nobody speaks Bitswap on this node, somebody has to take the streams peers answer on. */
@@ -186,17 +206,30 @@ export class BlockService {
   }
 
   /** Connects to a peer, unless it may not be called; whether that worked counts. */
-  async #dial(peer: PeerId | Multiaddr[], signal: AbortSignal): Promise<void> {
+  async #dial(target: PeerId | Multiaddr[], signal: AbortSignal): Promise<void> {
     const { connectionManager } = this.#components
-    const key = Array.isArray(peer) ? undefined : peer.toString()
-    const permit =
-      key === undefined ? undefined : this.#context.protection.admit(key, { timeoutMs: NO_LIMIT_MS })
+    const { protection, deadlines, isAllowed, judgeDial } = this.#context
+    const peer = peerOf(target)
+    if (peer === undefined) {
+      await connectionManager.openConnection(target, { signal })
+      return
+    }
+    const key = peer.toString()
+    if (!isAllowed(key)) return
+    const permit = protection.admit(key, { timeoutMs: NO_LIMIT_MS })
+    // Lets awake time go on, by which it is told whether others responded meanwhile.
+    const dialling = deadlines.add(NO_LIMIT_MS, () => {})
+    const sinceMs = deadlines.awakeMs
     try {
-      await connectionManager.openConnection(peer, { signal })
-      permit?.settle('ignored')
+      await connectionManager.openConnection(target, { signal })
     } catch (error) {
-      permit?.settle(!signal.aborted && isPeersFault(error) ? 'failure' : 'ignored')
+      const isBlamed = !signal.aborted && judgeDial(peer, error, sinceMs) === 'failure'
+      if (isBlamed && permit.settle('failure'))
+        this.#evidence.note(key, 'DIAL_FAILURE', undefined, this.#context.clock.wallTime())
       throw error
+    } finally {
+      dialling.cancel()
+      permit.settle('ignored')
     }
   }
 }

@@ -25,3 +25,8 @@ export const faultWeights = Object.freeze({
 })
 
 export type Fault = keyof typeof faultWeights
+
+/** Whether it is that nothing came in time. */
+export function isSilence(fault: Fault): boolean {
+  return fault === 'TIMEOUT' || fault === 'DRIP' || fault === 'HAVE_WITHOUT_BLOCK'
+}

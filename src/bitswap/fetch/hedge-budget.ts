@@ -1,20 +1,22 @@
+import type { Limits } from '../tuning.ts'
+
 /** Most hedges that can be saved up: enough to get past a handful of peers that are all silent at the start. */
 const MAX_SAVED = 10
 
 /** How many second requests may be made: a share of the first ones, so that hedging never multiplies the load. */
 export class HedgeBudget {
-  readonly #share: number
+  readonly #limits: Pick<Limits, 'hedgeShare'>
   #saved = MAX_SAVED
 
-  /** @param share - hedges per request, 0 to 1 */
-  constructor(share: number) {
-    this.#share = share
-    if (share === 0) this.#saved = 0
+  /** @param limits - `hedgeShare` may change, but not from or to 0 */
+  constructor(limits: Pick<Limits, 'hedgeShare'>) {
+    this.#limits = limits
+    if (limits.hedgeShare === 0) this.#saved = 0
   }
 
   /** A request is made. */
   earn(): void {
-    this.#saved = Math.min(MAX_SAVED, this.#saved + this.#share)
+    this.#saved = Math.min(MAX_SAVED, this.#saved + this.#limits.hedgeShare)
   }
 
   /** Takes one hedge, if there is one. */

@@ -87,14 +87,15 @@ export class ProviderSearch {
   }
 
   #isConnected(target: PeerId | Multiaddr[]): boolean {
-    const peer = isPeerId(target) ? target : peerOf(target)
+    const peer = peerOf(target)
     return peer !== undefined && this.#connectionManager.getConnections(peer).length > 0
   }
 }
 
-/** Whose addresses they are, if they say so. */
-function peerOf([address]: readonly Multiaddr[]): PeerId | undefined {
-  const id = address?.getComponents().findLast(({ name }) => name === 'p2p')?.value
+/** Who is meant; `undefined` if the addresses do not say whose they are. */
+export function peerOf(target: PeerId | readonly Multiaddr[]): PeerId | undefined {
+  if (isPeerId(target)) return target
+  const id = target[0]?.getComponents().findLast(({ name }) => name === 'p2p')?.value
   return id === undefined ? undefined : peerIdFromString(id)
 }
 

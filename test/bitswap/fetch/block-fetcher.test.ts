@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { tripAt } from '../../../src/core/index.ts'
+import { peerOf } from '../support/peers.ts'
 import { Bench, blocks, type FakePeer, NOTHING } from './support/fetcher.ts'
 
 /** A second peer is asked after this long while nothing is known of any, in ms. */
@@ -520,6 +521,10 @@ describe('a second peer', () => {
     await bench.advance(225)
     // Ten are there from the start.
     expect(wants()).toBe(24 + 10)
+    expect(bench.told).toContain('answered 100')
+    const told = bench.told.filter(line => line.startsWith('hedge'))
+    expect(told.filter(line => line === 'hedged')).toHaveLength(10)
+    expect(told.filter(line => line === 'hedge refused')).toHaveLength(14)
   })
 
   test('is asked for free only as long as none of those asked has ever delivered', async () => {
@@ -891,11 +896,25 @@ describe('other providers', () => {
     const bench = new Bench()
     bench.onSearch = () => new Promise(() => {})
     const [got, other] = [bench.get(0), bench.get(1)]
-    await bench.advance(10_000)
+    await bench.advance(9_000)
     expect(bench.searches.map(({ number }) => number)).toEqual([0, 1])
     got.abort()
     expect(bench.searches.map(({ signal }) => signal.aborted)).toEqual([true, false])
     expect(other.isPending).toBe(true)
+  })
+
+  test('are looked for once more when those there are do not do', async () => {
+    const bench = new Bench()
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    const got = [bench.get(0), bench.get(1)]
+    await bench.settle()
+    bench.fetcher.searchMore()
+    expect(bench.searches.map(({ number }) => number)).toEqual([0, 1])
+    for (const number of [0, 1]) for (const peer of [a, b]) await peer.send(number)
+    await bench.settle()
+    expect(got.map(({ isPending }) => isPending)).toEqual([false, false])
+    bench.fetcher.searchMore()
+    expect(bench.searches).toHaveLength(2)
   })
 
   test('are looked for again after a search that failed', async () => {
@@ -906,6 +925,43 @@ describe('other providers', () => {
     await bench.advance(8_000)
     expect(bench.searches.length).toBeGreaterThan(3)
     expect(got.isPending).toBe(true)
+  })
+})
+
+describe('peers that are not allowed', () => {
+  test('are asked for nothing', async () => {
+    const bench = new Bench({ isAllowed: key => key !== peerOf(1).toString() })
+    const [excluded, allowed] = bench.connect(2) as [FakePeer, FakePeer]
+    const got = bench.get(0)
+    await bench.settle()
+    expect(excluded.takeLines()).toEqual([])
+    await allowed.send(0)
+    await bench.settle()
+    expect(got.bytes).toBeDefined()
+  })
+})
+
+describe('a delivery', () => {
+  test('is told of, once for each block', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    bench.get(0)
+    await bench.settle()
+    await a.send(0)
+    await a.send(0)
+    await bench.settle()
+    expect(bench.deliveries).toEqual([{ link: a.link, wasRefused: false }])
+  })
+
+  test('from a peer that would not have been asked is told as such', async () => {
+    const bench = new Bench({ mode: 'observe' })
+    const [a] = bench.connect(1) as [FakePeer]
+    bench.protection.isolate(a.link.key)
+    bench.get(0)
+    await bench.settle()
+    await a.send(0)
+    await bench.settle()
+    expect(bench.deliveries).toEqual([{ link: a.link, wasRefused: true }])
   })
 })
 

@@ -4,6 +4,7 @@ import { CID } from 'multiformats/cid'
 import { identity } from 'multiformats/hashes/identity'
 import { sha512 } from 'multiformats/hashes/sha2'
 import { describe, expect, test } from 'vitest'
+import { isPeersFault } from '../../../src/bitswap/blame.ts'
 import { Deadlines } from '../../../src/bitswap/deadlines.ts'
 import { BlockService, type GetBlockOptions } from '../../../src/bitswap/fetch/block-service.ts'
 import type { ProviderRouting } from '../../../src/bitswap/fetch/provider-search.ts'
@@ -39,7 +40,9 @@ class FullRegistrar extends FakeRegistrar {
 }
 
 /** A service on a node without a network. */
-function createService(contentRouting?: ProviderRouting) {
+function createService(contentRouting?: ProviderRouting, isAllowed: (key: string) => boolean = () => true) {
+  const delivered: string[] = []
+  const proven: string[] = []
   const node = new FakeNode()
   const registrar = new FullRegistrar()
   const clock = new ManualClock()
@@ -64,7 +67,12 @@ function createService(contentRouting?: ProviderRouting) {
       random: () => 0,
       deadlines,
       links,
-      hedgeShare: 0.1,
+      limits: { hedgeShare: 0.1 },
+      load: { answered() {}, failed() {}, hedged() {}, hedgeRefused() {} },
+      isAllowed,
+      onDelivered: link => delivered.push(link.key),
+      onProof: link => proven.push(link.key),
+      judgeDial: (_peer, error) => (isPeersFault(error) ? 'failure' : 'ignored'),
       open: async link => {
         const fake = new FakeStream()
         streams.set(link, fake)
@@ -80,6 +88,8 @@ function createService(contentRouting?: ProviderRouting) {
     links,
     protection,
     service,
+    delivered,
+    proven,
     errors,
     dials: connectionManager.dials,
     /** A peer connects, and identify finds that it speaks Bitswap. */
@@ -315,6 +325,26 @@ describe('other peers', () => {
     expect(protection.getOverallStatus().inFlight).toBe(0)
   })
 
+  test('that could not be connected to are told as evidence', async () => {
+    const { service, get, dials } = createService()
+    service.start()
+    get(0, { providers: [peerOf(1), peerOf(2)] })
+    await settlePromises()
+    dials[0]!.reject(refused())
+    dials[1]!.reject(new Error('no room for more connections'))
+    await settlePromises()
+    expect(service.faults(peerOf(1).toString())).toMatchObject([{ fault: 'DIAL_FAILURE', cid: undefined }])
+    expect(service.faults(peerOf(2).toString())).toEqual([])
+  })
+
+  test('that are not allowed are not connected to', async () => {
+    const { service, dials, get } = createService(undefined, key => key === peerOf(2).toString())
+    service.start()
+    get(0, { providers: [peerOf(1), peerOf(2)] })
+    await settlePromises()
+    expect(dials.map(({ target }) => target.toString())).toEqual([peerOf(2).toString()])
+  })
+
   test('that may not be called are not connected to', async () => {
     const { service, get, dials, protection } = createService()
     service.start()
@@ -353,16 +383,20 @@ test("a dial that runs out of time only after it was let go is nobody's fault", 
 })
 
 test('what a peer did wrong is kept, also after the stop', async () => {
-  const { service, connect, get, send, clock } = createService()
+  const { service, connect, get, send, clock, proven, delivered } = createService()
   service.start()
   const link = connect(peerOf(1))
   get(0)
   await settlePromises()
   clock.advance(1_000)
+  await send(connect(peerOf(3)), { ...blocks[1]!, data: Uint8Array.of(2) })
+  expect(service.faults(peerOf(3).toString())).toMatchObject([{ fault: 'UNREQUESTED_BLOCK' }])
+  expect(proven).toEqual([])
   await send(link, { ...blocks[0]!, data: Uint8Array.of(1) })
   const evidence = [{ fault: 'CORRUPT_BLOCK', cid: blocks[0]!.cid.toString(), at: clock.wallTime() }]
   expect(service.faults(link.key)).toEqual(evidence)
   expect(service.faults(peerOf(2).toString())).toEqual([])
+  expect({ proven, delivered }).toEqual({ proven: [link.key], delivered: [] })
   service.stop()
   expect(service.faults(link.key)).toEqual(evidence)
 })

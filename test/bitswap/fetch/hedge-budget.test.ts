@@ -10,11 +10,11 @@ function takeAll(budget: HedgeBudget): number {
 }
 
 test('ten hedges are there from the start', () => {
-  expect(takeAll(new HedgeBudget(0.25))).toBe(MAX_SAVED)
+  expect(takeAll(new HedgeBudget({ hedgeShare: 0.25 }))).toBe(MAX_SAVED)
 })
 
 test('one more is earned with the share of requests', () => {
-  const budget = new HedgeBudget(0.25)
+  const budget = new HedgeBudget({ hedgeShare: 0.25 })
   takeAll(budget)
   for (let request = 0; request < 3; request++) budget.earn()
   expect(budget.take()).toBe(false)
@@ -24,7 +24,7 @@ test('one more is earned with the share of requests', () => {
 })
 
 test('no more than ten are saved', () => {
-  const budget = new HedgeBudget(0.5)
+  const budget = new HedgeBudget({ hedgeShare: 0.5 })
   for (let request = 0; request < 1_000; request++) budget.earn()
   expect(takeAll(budget)).toBe(MAX_SAVED)
   for (let request = 0; request < 1_000; request++) budget.earn()
@@ -32,14 +32,14 @@ test('no more than ten are saved', () => {
 })
 
 test('with a share of 1 each request may be made twice', () => {
-  const budget = new HedgeBudget(1)
+  const budget = new HedgeBudget({ hedgeShare: 1 })
   takeAll(budget)
   budget.earn()
   expect(takeAll(budget)).toBe(1)
 })
 
 test('with a share of 0 there is none, ever', () => {
-  const budget = new HedgeBudget(0)
+  const budget = new HedgeBudget({ hedgeShare: 0 })
   expect(budget.take()).toBe(false)
   for (let request = 0; request < 100; request++) budget.earn()
   expect(budget.take()).toBe(false)

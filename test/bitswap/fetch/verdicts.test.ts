@@ -88,6 +88,7 @@ describe('a peer that is silent', () => {
     const { peer } = situation
     expect(await limitOf(situation)).toBe(2_000)
     expect(peer.faults).toEqual([['TIMEOUT', 0]])
+    expect(situation.bench.told.at(-1)).toBe('timed out')
     expect(peer.failures).toBe(1)
   })
 
@@ -221,6 +222,7 @@ describe('a peer that says it has the block', () => {
     await bench.advance(2_025)
     await witnessed()
     expect(peer.faults).toEqual([['HAVE_WITHOUT_BLOCK', 0]])
+    expect(bench.told.at(-1)).toBe('timed out')
     expect(peer.failures).toBe(4)
   })
 
@@ -516,6 +518,7 @@ describe('a stream that is reset', () => {
     expect(next.takeLines()).toEqual(['want 0', 'want 1', 'want 2', 'want 3'])
     await witnessed()
     expect(peer.faults).toEqual([['RESET', 0]])
+    expect(bench.told.at(-1)).toBe('failed')
     expect([peer.failures, peer.inFlight]).toEqual([1, 0])
   })
 

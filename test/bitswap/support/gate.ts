@@ -1,5 +1,6 @@
 import type { NewStreamOptions, Stream } from '@libp2p/interface'
 import { Deadlines } from '../../../src/bitswap/deadlines.ts'
+import { defaultInboundOptions, InboundGuard } from '../../../src/bitswap/inbound-guard.ts'
 import { MessageWatch } from '../../../src/bitswap/message-watch.ts'
 import type { Pass } from '../../../src/bitswap/pass.ts'
 import { PeerJudge } from '../../../src/bitswap/peer-judge.ts'
@@ -37,17 +38,32 @@ export function createGate(options: Partial<ProtectionOptions> = {}, limits: Par
   const lost: PeerLink[] = []
   const streams: Array<{ stream: Stream; link: PeerLink; pass: Pass }> = []
   const openedAfter: number[] = []
-  const judge = new PeerJudge(protection, clock, links, deadlines, WANT_TIMEOUT_MS, {
-    onSuspect: link => gate.probe(link),
-    onCleared: link => cleared.push(link),
-    onLost: link => lost.push(link),
-    onWant: () => {}
-  })
+  const judge = new PeerJudge(
+    protection,
+    clock,
+    links,
+    deadlines,
+    { wantTimeoutMs: WANT_TIMEOUT_MS },
+    {
+      onSuspect: link => gate.probe(link),
+      onCleared: link => cleared.push(link),
+      onLost: link => lost.push(link),
+      onWant: () => {},
+      onBlock: () => {}
+    }
+  )
   const onHeldBack = (_link: PeerLink, rejection: RejectedError): void => {
     heldBack.push(rejection)
   }
   const isOff = (): boolean => protection.mode === 'off'
+  const guard = new InboundGuard(defaultInboundOptions, 100, {
+    clock,
+    lagMs: () => 0,
+    isEnforcing: () => true,
+    onOverrun: () => {}
+  })
   const watch = new MessageWatch({
+    guard,
     judge,
     taker: () => undefined,
     isOff,

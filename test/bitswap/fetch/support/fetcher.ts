@@ -180,6 +180,7 @@ export interface BenchOptions extends Partial<ProtectionOptions> {
   readonly hedgeShare?: number
   readonly random?: () => number
   readonly loadHasher?: HasherLoader
+  readonly isAllowed?: (key: string) => boolean
 }
 
 /** A manual clock that can be made to stand as after a stall of the event loop: timers are late. */
@@ -203,6 +204,15 @@ export class Bench {
   readonly protection: Protection
   readonly fetcher: BlockFetcher
   readonly faults: Array<{ link: PeerLink; fault: Fault; number: number | undefined }> = []
+  /** What was told of how asking went, in order. */
+  readonly told: string[] = []
+  readonly load = {
+    answered: (elapsedMs: number) => this.told.push(`answered ${elapsedMs}`),
+    failed: (isTimeout: boolean) => this.told.push(isTimeout ? 'timed out' : 'failed'),
+    hedged: () => this.told.push('hedged'),
+    hedgeRefused: () => this.told.push('hedge refused')
+  }
+  readonly deliveries: Array<{ link: PeerLink; wasRefused: boolean }> = []
   /** Blocks that providers were looked for of. */
   readonly searches: Array<{ number: number; signal: AbortSignal }> = []
   /** How a search goes. */
@@ -210,7 +220,13 @@ export class Bench {
   readonly logger = createLogger()
   readonly #peers = new Map<PeerLink, FakePeer>()
 
-  constructor({ hedgeShare = 0.1, random = () => 0, loadHasher = loadSha2, ...options }: BenchOptions = {}) {
+  constructor({
+    hedgeShare = 0.1,
+    random = () => 0,
+    loadHasher = loadSha2,
+    isAllowed = () => true,
+    ...options
+  }: BenchOptions = {}) {
     this.protection = new Protection(
       // Counts, and opens only where a test wants it.
       {
@@ -235,10 +251,13 @@ export class Bench {
           this.searches.push({ number: numberOf(fetch.cid), signal })
           return this.onSearch(fetch, signal)
         },
-        onFault: (link, fault, cid) => this.faults.push({ link, fault, number: cid && numberOf(cid) })
+        onFault: (link, fault, cid) => this.faults.push({ link, fault, number: cid && numberOf(cid) }),
+        onDelivered: (link, wasRefused) => this.deliveries.push({ link, wasRefused }),
+        isAllowed: key => isAllowed(key),
+        load: this.load
       },
       random,
-      hedgeShare,
+      { hedgeShare },
       loadHasher,
       this.logger.log
     )

@@ -7,10 +7,12 @@ import type { Fault } from '../../../../src/bitswap/fetch/fault.ts'
 import { MessageReader, type WantlistEntry } from '../../../../src/bitswap/message-reader.ts'
 import { readMultihash } from '../../../../src/bitswap/multihash.ts'
 import { type PeerLink, PeerLinks } from '../../../../src/bitswap/peer-link.ts'
-import { Protection } from '../../../../src/core/index.ts'
+import { Supply } from '../../../../src/bitswap/supply.ts'
+import { defaultProtectionOptions, Protection } from '../../../../src/core/index.ts'
 import { settlePromises } from '../../../support/drive.ts'
 import { LateClock } from '../../support/late-clock.ts'
 import { blockOf, type TestBlock } from '../../support/messages.ts'
+import { FakeConnection } from '../../support/node.ts'
 import { createLogger, peerOf } from '../../support/peers.ts'
 
 /** How a peer treats a want. */
@@ -98,21 +100,26 @@ class SimulatedPeer {
   #served = 0
   #isConnected = false
   readonly #wants = new Set<string>()
+  readonly #connection: FakeConnection
 
   constructor(simulation: Simulation, link: PeerLink, plan: PeerPlan) {
     this.#simulation = simulation
     this.link = link
     this.#plan = plan
+    this.#connection = new FakeConnection(link.peer)
   }
 
   connect(): void {
     this.#isConnected = true
+    this.link.speaksBitswap = true
+    this.link.connections.add(this.#connection)
     this.#simulation.fetcher.connected(this.link)
   }
 
   disconnect(): void {
     if (!this.#isConnected) return
     this.#isConnected = false
+    this.link.connections.delete(this.#connection)
     this.#wants.clear()
     this.link.wants.forget()
     this.#simulation.fetcher.disconnected(this.link, true)
@@ -218,7 +225,17 @@ class Simulation {
     this.random = randomOf(plan.seed)
     this.blocks = testBlocks
     this.#numbers = new Map(testBlocks.map(({ cid }, number) => [readMultihash(cid.bytes)!, number]))
-    this.protection = new Protection({ preset: 'bitswap' }, { clock: this.clock, random: this.random })
+    const links = new PeerLinks()
+    const supply = new Supply(links, {
+      clock: this.clock,
+      isEjected: key => this.protection.isEjected(key),
+      kept: new Set(),
+      maxShare: defaultProtectionOptions.maxEjectedShare
+    })
+    this.protection = new Protection(
+      { preset: 'bitswap' },
+      { clock: this.clock, random: this.random, mayEject: key => supply.mayEject(key) }
+    )
     const { log } = createLogger()
     this.fetcher = new BlockFetcher(
       this.protection,
@@ -227,14 +244,19 @@ class Simulation {
       {
         open: link => this.#peer(link).open(),
         findProviders: async () => {},
-        onFault: (link, fault) => this.faults.push({ peer: this.#peers.get(link)!, fault })
+        isAllowed: () => true,
+        load: { answered() {}, failed() {}, hedged() {}, hedgeRefused() {} },
+        onFault: (link, fault) => {
+          this.faults.push({ peer: this.#peers.get(link)!, fault })
+          if (fault === 'CORRUPT_BLOCK') this.protection.ejectAnyway(link.key)
+        },
+        onDelivered: link => supply.delivered(link)
       },
       this.random,
-      plan.hedgeShare ?? 0.1,
+      { hedgeShare: plan.hedgeShare ?? 0.1 },
       loadSha2,
       log
     )
-    const links = new PeerLinks()
     this.peers = plan.peers.map((peer, number) => new SimulatedPeer(this, links.claim(peerOf(number)), peer))
     this.#peers = new Map(this.peers.map(({ link }, number) => [link, number]))
     const keys = new Map(this.peers.map(({ link }, number) => [link.key, number]))
