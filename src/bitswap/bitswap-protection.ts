@@ -30,7 +30,6 @@ import {
   RejectedError,
   systemClock
 } from '../core/index.ts'
-import { announce } from './announce.ts'
 import { AutoTuner, type TuningMode, type TuningStatus } from './auto-tuner.ts'
 import { type BitswapProtectionInit, resolveBitswapProtectionOptions } from './bitswap-options.ts'
 import type {
@@ -46,6 +45,7 @@ import { InboundGuard, resolveInboundOptions } from './inbound-guard.ts'
 import { InboundObserver } from './inbound-observer.ts'
 import { LoopLag } from './loop-lag.ts'
 import { MessageWatch } from './message-watch.ts'
+import { Owing } from './owing.ts'
 import { PeerJudge } from './peer-judge.ts'
 import { type PeerLink, PeerLinks } from './peer-link.ts'
 import { PeerRecords, type RecordDatastore } from './peer-records.ts'
@@ -70,12 +70,6 @@ export interface BitswapProtectionComponents {
   readonly datastore?: RecordDatastore
 }
 
-/** While something held back from a recovering peer waits, its ramp is looked at this often, in ms. */
-const SWEEP_MS = 50
-
-/** After a message was lost with its stream, the peer is announced this much later, in ms, to have it sent again. */
-const LOST_SWEEP_MS = 1_000
-
 /**
  * Keeps the Bitswap of a libp2p node fast and alive when some of its peers do not behave.
  *
@@ -89,7 +83,6 @@ export class BitswapProtectionManager
   readonly [Symbol.toStringTag] = 'bitswap-protection'
   readonly [serviceCapabilities]: string[] = ['bitswap-protection']
 
-  readonly #registrar: Registrar
   readonly #clock: Clock
   readonly #log: Logger
   readonly #protection: Protection
@@ -106,8 +99,7 @@ export class BitswapProtectionManager
   readonly #metrics: ProtectionMetrics
   readonly #blocks: BlockService
   readonly #tags: PeerTags | undefined
-  /** Peers that lacked a message when the service was stopped. */
-  readonly #owedBefore = new Set<string>()
+  readonly #owing: Owing
   /** Blocks that came in mode `observe` from peers that would not have been asked. */
   #blocksLost = 0
   #isStarted = false
@@ -134,7 +126,6 @@ export class BitswapProtectionManager
       allowedPeers,
       ...protection
     } = options
-    this.#registrar = components.registrar
     this.#log = components.logger.forComponent('bitswap-protection')
     this.#clock = core.clock ?? systemClock
     this.#protection = new Protection(
@@ -158,6 +149,14 @@ export class BitswapProtectionManager
       this.#records = new PeerRecords(this.#protection, datastore, recordMaxAgeMs, this.#clock, this.#log)
     this.#metrics = new ProtectionMetrics(components.metrics, () => this.getOverallStatus())
     this.#deadlines = new Deadlines(this.#clock)
+    this.#owing = new Owing(
+      components.registrar,
+      this.#protection,
+      this.#clock,
+      this.#links,
+      this.#deadlines,
+      this.#log
+    )
     this.#loopLag = new LoopLag(this.#clock)
     const tuner = new AutoTuner(
       this.#clock,
@@ -169,7 +168,7 @@ export class BitswapProtectionManager
     this.#judge = new PeerJudge(this.#protection, this.#clock, this.#links, this.#deadlines, tuner.limits, {
       onSuspect: link => this.#onSuspect(link),
       onCleared: link => this.#onCleared(link),
-      onLost: link => this.#owe(link, LOST_SWEEP_MS),
+      onLost: link => this.#owing.lost(link),
       onWant: (result, elapsedMs, isOverdue) => {
         this.#metrics.noteWant(result, elapsedMs)
         if (result === 'answered') tuner.answered(elapsedMs)
@@ -179,7 +178,7 @@ export class BitswapProtectionManager
     })
     const onHeldBack = (link: PeerLink, { reason }: RejectedError): void => {
       this.#metrics.noteRejection(reason)
-      this.#owe(link, SWEEP_MS)
+      this.#owing.heldBack(link)
     }
     const guard = new InboundGuard(resolveInboundOptions(inbound), options.maxTargets, {
       clock: this.#clock,
@@ -220,7 +219,7 @@ export class BitswapProtectionManager
           if (this.#isWatching) tuner.opened(elapsedMs)
         },
         onHeldBack,
-        onLost: link => this.#owe(link, LOST_SWEEP_MS),
+        onLost: link => this.#owing.lost(link),
         onGone: (link, isItsFault) => {
           guard.gone(link)
           this.#onGone(link, isItsFault)
@@ -264,7 +263,7 @@ export class BitswapProtectionManager
     this.#isStarted = true
     this.#protection.resume()
     this.#gate.start()
-    this.#resumeOwing()
+    this.#owing.start()
     this.#inbound.start()
     this.#blocks.start()
     this.#dialGate?.start()
@@ -288,11 +287,8 @@ export class BitswapProtectionManager
     this.#gate.stop()
     this.#judge.dismiss()
     this.#deadlines.clear()
-    for (const link of this.#links.values()) {
-      if (link.isOwed) this.#owedBefore.add(link.key)
-      link.isSwept = false
-      this.#links.release(link)
-    }
+    this.#owing.stop()
+    for (const link of this.#links.values()) this.#links.release(link)
     this.#protection.pause()
   }
 
@@ -483,7 +479,7 @@ export class BitswapProtectionManager
   }
 
   #letIn(link: PeerLink): void {
-    this.#announce(link)
+    this.#owing.announce(link)
     this.#blocks.fetcher?.readmitted()
   }
 
@@ -496,51 +492,8 @@ export class BitswapProtectionManager
 
   #onCleared(link: PeerLink): void {
     this.#log('%p responds', link.peer)
-    if (link.isOwed && this.#isStarted) this.#announce(link)
+    if (link.isOwed && this.#isStarted) this.#owing.announce(link)
     this.#blocks.fetcher?.readmitted()
-  }
-
-  /** Notes that the peer lacks a message, and has it announced when that may help. */
-  #owe(link: PeerLink, sweepAfterMs: number): void {
-    link.isOwed = true
-    if (link.isSwept || !this.#isStarted) return
-    link.isSwept = true
-    this.#deadlines.add(sweepAfterMs, () => {
-      link.isSwept = false
-      this.#sweep(link)
-    })
-  }
-
-  #resumeOwing(): void {
-    for (const key of this.#owedBefore) {
-      const link = this.#links.find(key)
-      if (link !== undefined) this.#owe(link, SWEEP_MS)
-    }
-    this.#owedBefore.clear()
-  }
-
-  /** Lets what waits for a recovering peer earn its share. Who is OPEN or suspect has a way out of his own. */
-  #sweep(link: PeerLink): void {
-    if (!link.isOwed || link.connections.size === 0) return
-    // As long as streams to it do not open there is no use in asking for more.
-    const isBusy = link.opening > 0
-    const now = this.#clock.now()
-    if (!isBusy) this.#protection.table.ramp(this.#protection.slot(link.key, now), now)?.earn()
-    if (!isBusy && this.#protection.canAdmit(link.key)) this.#announce(link)
-    else if (!this.#hasWayOut(link)) this.#owe(link, SWEEP_MS)
-  }
-
-  /** Whether the end of what holds a peer back is told, upon which it is announced. */
-  #hasWayOut({ key }: PeerLink): boolean {
-    return this.#protection.isSuspect(key) || this.#protection.getPeerStatus(key)?.circuitState === 'OPEN'
-  }
-
-  #announce(link: PeerLink): void {
-    if (this.mode !== 'enforce' || (!link.isOwed && link.protocol === undefined)) return
-    this.#log.trace('announcing %p again', link.peer)
-    announce(this.#registrar, link).catch(error =>
-      this.#log.error('could not announce %p - %e', link.peer, error)
-    )
   }
 }
 
