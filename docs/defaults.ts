@@ -9,6 +9,7 @@ import {
   defaultBitswapProtectionOptions,
   defaultCircuitBreakerOptions,
   defaultHealthOptions,
+  defaultInboundOptions,
   defaultProtectionOptions,
   defaultRecoveryOptions,
   defaultTripRule
@@ -23,6 +24,7 @@ const defaults: Readonly<Record<string, object>> = {
   bitswapProtection,
   circuitBreaker: defaultCircuitBreakerOptions,
   health: defaultHealthOptions,
+  inbound: defaultInboundOptions,
   protection: defaultProtectionOptions,
   recovery: defaultRecoveryOptions,
   tripRule: defaultTripRule

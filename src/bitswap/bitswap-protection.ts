@@ -22,7 +22,6 @@ import {
   type CoreComponents,
   type Health,
   type Mode,
-  type Outcome,
   type PeerStatus,
   type ProtectedFunction,
   Protection,
@@ -38,20 +37,15 @@ import type {
   BitswapPeerStatus,
   BitswapProtectionEvents
 } from './bitswap-status.ts'
-import { Deadlines } from './deadlines.ts'
 import { DialGate } from './dial-gate.ts'
 import { BlockService, type GetBlockOptions } from './fetch/block-service.ts'
-import { InboundGuard, resolveInboundOptions } from './inbound-guard.ts'
-import { InboundObserver } from './inbound-observer.ts'
+import { resolveInboundOptions } from './inbound-guard.ts'
 import { LoopLag } from './loop-lag.ts'
-import { MessageWatch } from './message-watch.ts'
-import { Owing } from './owing.ts'
-import { PeerJudge } from './peer-judge.ts'
-import { type PeerLink, PeerLinks } from './peer-link.ts'
+import type { PeerLink } from './peer-link.ts'
 import { PeerRecords, type RecordDatastore } from './peer-records.ts'
 import { PeerTags } from './peer-tags.ts'
 import { ProtectionMetrics } from './protection-metrics.ts'
-import { StreamGate } from './stream-gate.ts'
+import { StreamLayer } from './stream-layer.ts'
 import { Supply } from './supply.ts'
 
 /** What the service needs of the node it is part of. */
@@ -87,19 +81,13 @@ export class BitswapProtectionManager
   readonly #log: Logger
   readonly #protection: Protection
   readonly #records: PeerRecords | undefined
-  readonly #links = new PeerLinks()
-  readonly #deadlines: Deadlines
   readonly #supply: Supply
-  readonly #judge: PeerJudge
-  readonly #gate: StreamGate
-  readonly #inbound: InboundObserver
-  readonly #loopLag: LoopLag
+  readonly #streams: StreamLayer
   readonly #tuner: AutoTuner
   readonly #dialGate: DialGate | undefined
   readonly #metrics: ProtectionMetrics
   readonly #blocks: BlockService
   readonly #tags: PeerTags | undefined
-  readonly #owing: Owing
   /** Blocks that came in mode `observe` from peers that would not have been asked. */
   #blocksLost = 0
   #isStarted = false
@@ -137,107 +125,49 @@ export class BitswapProtectionManager
       }
     )
     const kept = new Set(protectedPeers)
-    this.#supply = new Supply(this.#links, {
-      clock: this.#clock,
-      isEjected: key => this.#protection.isEjected(key),
-      kept,
-      maxShare: options.maxEjectedShare
-    })
     this.#protection.onEvent(event => this.#onEvent(event))
     const { datastore } = components
     if (datastore !== undefined && recordMaxAgeMs > 0)
       this.#records = new PeerRecords(this.#protection, datastore, recordMaxAgeMs, this.#clock, this.#log)
     this.#metrics = new ProtectionMetrics(components.metrics, () => this.getOverallStatus())
-    this.#deadlines = new Deadlines(this.#clock)
-    this.#owing = new Owing(
-      components.registrar,
-      this.#protection,
-      this.#clock,
-      this.#links,
-      this.#deadlines,
-      this.#log
-    )
-    this.#loopLag = new LoopLag(this.#clock)
+    const loopLag = new LoopLag(this.#clock)
     const tuner = new AutoTuner(
       this.#clock,
-      () => this.#loopLag.read(),
+      () => loopLag.read(),
       { openWaitMs, wantTimeoutMs, hedgeShare },
       tuning
     )
     this.#tuner = tuner
-    this.#judge = new PeerJudge(this.#protection, this.#clock, this.#links, this.#deadlines, tuner.limits, {
-      onSuspect: link => this.#onSuspect(link),
-      onCleared: link => this.#onCleared(link),
-      onLost: link => this.#owing.lost(link),
-      onWant: (result, elapsedMs, isOverdue) => {
-        this.#metrics.noteWant(result, elapsedMs)
-        if (result === 'answered') tuner.answered(elapsedMs)
-        if (result === 'failed') tuner.failed(isOverdue)
-      },
-      onBlock: (link, wasRefused) => this.#onBlock(link, wasRefused)
-    })
-    const onHeldBack = (link: PeerLink, { reason }: RejectedError): void => {
-      this.#metrics.noteRejection(reason)
-      this.#owing.heldBack(link)
-    }
-    const guard = new InboundGuard(resolveInboundOptions(inbound), options.maxTargets, {
+    this.#streams = new StreamLayer(components, {
+      protection: this.#protection,
       clock: this.#clock,
-      lagMs: () => this.#loopLag.read(),
-      isEnforcing: () => this.mode === 'enforce',
-      onOverrun: (link, overrun) => {
-        this.#log.trace('%p goes beyond its budget: %s', link.peer, overrun)
-        this.#metrics.noteInboundRefusal(overrun)
-      }
-    })
-    const watch = new MessageWatch({
-      guard,
-      judge: this.#judge,
+      metrics: this.#metrics,
+      tuner,
+      loopLag,
+      log: this.#log,
+      openTimeoutMs,
+      inbound: resolveInboundOptions(inbound),
+      maxTracked: options.maxTargets,
       taker: () => this.#blocks.fetcher,
-      isOff: () => !this.#isWatching,
-      onRefused: onHeldBack,
-      log: this.#log
+      onSuspect: link => this.#blocks.fetcher?.suspected(link),
+      onCleared: () => this.#blocks.fetcher?.readmitted(),
+      onBlock: (link, wasRefused) => this.#onBlock(link, wasRefused),
+      onGone: (link, isItsFault) => this.#onGone(link, isItsFault)
     })
-    this.#gate = new StreamGate(
-      components,
-      this.#protection,
-      this.#clock,
-      this.#links,
-      this.#judge,
-      this.#deadlines,
-      {
-        get openWaitMs() {
-          return tuner.limits.openWaitMs
-        },
-        openTimeoutMs
-      },
-      {
-        onStream: (stream, link, connection, pass) => {
-          if (this.#isWatching) watch.watchSending(stream, link, connection, pass)
-        },
-        onOpened: elapsedMs => {
-          this.#metrics.noteOpen(elapsedMs)
-          if (this.#isWatching) tuner.opened(elapsedMs)
-        },
-        onHeldBack,
-        onLost: link => this.#owing.lost(link),
-        onGone: (link, isItsFault) => {
-          guard.gone(link)
-          this.#onGone(link, isItsFault)
-        }
-      },
-      this.#log
-    )
-    this.#inbound = new InboundObserver(components.registrar, (stream, connection) => {
-      const link = this.#links.find(connection.remotePeer.toString())
-      if (link !== undefined && this.#isWatching) watch.watchReceiving(stream, link, connection)
+    const { links } = this.#streams
+    this.#supply = new Supply(links, {
+      clock: this.#clock,
+      isEjected: key => this.#protection.isEjected(key),
+      kept,
+      maxShare: options.maxEjectedShare
     })
     const allowed = new Set(allowedPeers)
     this.#blocks = new BlockService(components, {
       protection: this.#protection,
       clock: this.#clock,
       random: core.random ?? systemRandom,
-      deadlines: this.#deadlines,
-      links: this.#links,
+      deadlines: this.#streams.deadlines,
+      links,
       limits: tuner.limits,
       load: tuner,
       isAllowed: key => allowedPeers.length === 0 || allowed.has(key),
@@ -245,8 +175,8 @@ export class BitswapProtectionManager
       onProof: ({ key }) => {
         if (!kept.has(key)) this.#protection.ejectAnyway(key)
       },
-      judgeDial: (peer, error, sinceMs) => this.#judgeDial(peer, error, sinceMs),
-      open: link => this.#gate.open(link)
+      judgeDial: (peer, error, sinceMs) => this.#streams.judgeDial(peer, error, sinceMs),
+      open: link => this.#streams.open(link)
     })
     this.#tags = components.peerStore && new PeerTags(components.peerStore, this.#log)
     this.#dialGate = gateDials ? new DialGate(components.connectionGater, this.#protection) : undefined
@@ -262,9 +192,7 @@ export class BitswapProtectionManager
     if (this.#isStarted || this.#isClosed) return
     this.#isStarted = true
     this.#protection.resume()
-    this.#gate.start()
-    this.#owing.start()
-    this.#inbound.start()
+    this.#streams.start()
     this.#blocks.start()
     this.#dialGate?.start()
     this.#records?.start()
@@ -282,13 +210,7 @@ export class BitswapProtectionManager
     this.#records?.stop()
     this.#dialGate?.stop()
     this.#blocks.stop()
-    this.#inbound.stop()
-    this.#loopLag.stop()
-    this.#gate.stop()
-    this.#judge.dismiss()
-    this.#deadlines.clear()
-    this.#owing.stop()
-    for (const link of this.#links.values()) this.#links.release(link)
+    this.#streams.stop()
     this.#protection.pause()
   }
 
@@ -324,7 +246,7 @@ export class BitswapProtectionManager
     fn: ProtectedFunction<Value>,
     options?: CallOptions
   ): Promise<Value> {
-    const link = this.#links.claim(peer)
+    const link = this.#streams.links.claim(peer)
     try {
       return await this.#protection.executeRequest(
         link.key,
@@ -342,7 +264,7 @@ export class BitswapProtectionManager
       if (error instanceof RejectedError && error.key === link.key) this.#metrics.noteRejection(error.reason)
       throw error
     } finally {
-      this.#links.release(link)
+      this.#streams.links.release(link)
     }
   }
 
@@ -427,12 +349,8 @@ export class BitswapProtectionManager
     for (const status of this.#protection.peers()) yield this.#withLink(status)
   }
 
-  get #isWatching(): boolean {
-    return this.#isStarted && this.mode !== 'off'
-  }
-
   #withLink(status: PeerStatus): BitswapPeerStatus {
-    const link = this.#links.find(status.key)
+    const link = this.#streams.links.find(status.key)
     return Object.freeze({
       ...status,
       isConnected: (link?.connections.size ?? 0) > 0,
@@ -445,7 +363,7 @@ export class BitswapProtectionManager
     const { type, key } = event
     this.#log('%s %s', type, key)
     this.#metrics.noteEvent(type)
-    const link = this.#links.find(key)
+    const link = this.#streams.links.find(key)
     if (link !== undefined && this.#isStarted && isWayOut(type)) this.#letIn(link)
     // Those there are do not do: let others be found.
     if (type === 'circuit:open' && this.#protection.getPeerStatus(key)?.isDemoted === true)
@@ -467,32 +385,13 @@ export class BitswapProtectionManager
   #onGone(link: PeerLink, isItsFault: boolean): void {
     this.#blocks.fetcher?.disconnected(link, isItsFault)
     // Now another may be needed that could be done without.
-    const isSpared = [...this.#links.values()].filter(({ key }) => this.#protection.reconsider(key))
+    const isSpared = [...this.#streams.links.values()].filter(({ key }) => this.#protection.reconsider(key))
     for (const spared of isSpared) this.#letIn(spared)
   }
 
-  #judgeDial(peer: PeerId, error: unknown, sinceMs: number): Outcome {
-    const link = this.#links.claim(peer)
-    const outcome = this.#judge.openFailed(link, undefined, error, sinceMs)
-    this.#links.release(link)
-    return outcome
-  }
-
+  /** A peer may be asked again. */
   #letIn(link: PeerLink): void {
-    this.#owing.announce(link)
-    this.#blocks.fetcher?.readmitted()
-  }
-
-  #onSuspect(link: PeerLink): void {
-    this.#log('%p is suspected not to respond', link.peer)
-    if (!this.#isStarted) return
-    this.#gate.probe(link)
-    this.#blocks.fetcher?.suspected(link)
-  }
-
-  #onCleared(link: PeerLink): void {
-    this.#log('%p responds', link.peer)
-    if (link.isOwed && this.#isStarted) this.#owing.announce(link)
+    this.#streams.announce(link)
     this.#blocks.fetcher?.readmitted()
   }
 }

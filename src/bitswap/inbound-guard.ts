@@ -26,8 +26,8 @@ export interface InboundOptions {
 
 /**
  * Meant to be out of reach for whoever fetches blocks. A GiB in blocks of 256 KiB is 4,096 wants and, with Helia, which
- * opens a stream for each message, up to 4,096 streams. Fetched in a minute these are 68 of each per second: a tenth of
- * the budget if the blocks are here, a third if none of them is. A list of 1,024 wants, the longest there is (boxo's
+ * opens a stream for each message, up to 4,096 streams. Fetched in a minute these are 68 of each per second: a sixth of
+ * the budget if the blocks are here, two fifths if none of them is. A list of 1,024 wants, the longest there is (boxo's
  * `MaxQueuedWantlistEntriesPerPeer`, Helia's `DEFAULT_MAX_WANTLIST_SIZE`), is a quarter of the burst until it is
  * answered. So a peer that goes on asking for what is not here makes stock Helia look for 256 blocks per second.
  */
@@ -290,6 +290,7 @@ export class InboundStream {
 
   /** A message is complete: only now anybody acts on it. */
   message(): void {
+    if (this.#isRefused) return
     const isWithin = this.#guard.takeMessage(this.#sender, this.#link, this.#asked, this.#isFirstMessage)
     // Helia puts answers and wants into one message when it has both.
     if (!isWithin && this.#answers === 0) this.#overrun('WANTS')

@@ -11,7 +11,7 @@ import type { SentOn } from './want-ledger.ts'
 type Bytes = Parameters<SendWatcher['sending']>[0]
 
 /** Somebody who fetches blocks himself, and gets what comes before anybody else is credited with it. */
-interface BlockTaker {
+export interface BlockTaker {
   /** Whether what the peer sends may be for him. */
   expects(link: PeerLink): boolean
   /** The peer sent so many bytes. */
@@ -61,7 +61,6 @@ export class MessageWatch {
         judge.heard(link)
         taker()?.heard(link, data.byteLength)
         inbound.received(data.byteLength)
-        if (inbound.isRefused) return
         reader.push(data)
         if (reader.isBroken) inbound.unreadable()
       })
