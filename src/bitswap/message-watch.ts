@@ -62,7 +62,7 @@ export class MessageWatch {
         taker()?.heard(link, data.byteLength)
         inbound.received(data.byteLength)
         reader.push(data)
-        if (reader.isBroken) inbound.unreadable()
+        if (reader.isBroken && !reader.isTooLong) inbound.unreadable()
       })
     )
   }

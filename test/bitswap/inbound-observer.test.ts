@@ -47,6 +47,18 @@ test('hands on what the handler returns, and what it throws', async () => {
   expect(() => failing.getHandler(BITSWAP).handler(stream, connection)).toThrow(failure)
 })
 
+test('a stream that is aborted when it is shown is not handled', async () => {
+  const registrar = new FakeRegistrar()
+  let handled = 0
+  await registrar.handle(BITSWAP, () => {
+    handled++
+  })
+  new InboundObserver(registrar, stream => stream.abort(new Error('too much'))).start()
+  const [stream] = await openPair()
+  registrar.getHandler(BITSWAP).handler(stream, new FakeConnection(peerOf(1)))
+  expect(handled).toBe(0)
+})
+
 test('does not touch other protocols', async () => {
   const { registrar } = await create()
   expect(registrar.getHandler(PING)).toBe(registrar.handlers.get(PING))

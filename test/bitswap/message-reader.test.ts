@@ -280,13 +280,13 @@ test('a number that is neither 0 nor 1 is true, and no type that is known', () =
   ])
 })
 
-test('what has an id of more than 256 bytes is left out', () => {
+test('what has an id of more than 256 bytes is left out, of a want the id alone', () => {
   const parts = (id: Uint8Array): Uint8Array[] => [
     bytes(1, bytes(1, bytes(1, id))),
     bytes(3, bytes(1, id), bytes(2, filled(1, 1))),
     bytes(4, bytes(1, id))
   ]
-  expect(read(framed(...parts(filled(257, 1)))).told).toEqual([['message']])
+  expect(read(framed(...parts(filled(257, 1)))).told).toEqual([['want', [], plainWant], ['message']])
   expect(read(framed(...parts(filled(256, 1)))).told.map(([what]) => what)).toEqual([
     'want',
     'block',
@@ -371,6 +371,22 @@ test('a message of 4 MiB and a little is read', () => {
   for (const size of [4 * MiB, LIMIT]) reader.push(framed(bytes(2, new Uint8Array(size - 5))))
   expect(sizes).toEqual([4 * MiB - 5, LIMIT - 5])
   expect(reader.isBroken).toBe(false)
+})
+
+test('a longer one is told from one that is none', () => {
+  const broken = [
+    varint(LIMIT + 1),
+    varint(2 ** 40),
+    join(varint(2), Uint8Array.of(7, 7)),
+    Uint8Array.of(0x80, 0)
+  ]
+  const readers = broken.map(message => {
+    const reader = new MessageReader(visitorThat({}))
+    reader.push(message)
+    return reader
+  })
+  expect(readers.map(({ isBroken }) => isBroken)).toEqual([true, true, true, true])
+  expect(readers.map(({ isTooLong }) => isTooLong)).toEqual([true, true, false, false])
 })
 
 test('what the visitor throws comes out, and breaks the reader', () => {

@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { identify } from '@libp2p/identify'
+import type { Libp2p, PeerId } from '@libp2p/interface'
+import { tcp } from '@libp2p/tcp'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import { makeBlocks } from '../../../src/cli/swarm/blocks.ts'
+import { cidOf, wants } from '../../bitswap/support/messages.ts'
+import { BITSWAP, Client } from './client.ts'
+import type { FetchLoad, Flooded, FloodLoad, LoadCommand } from './load-child.ts'
+
+// Peers that ask a server for blocks, in a process of their own; `LoadChild` runs it.
+
+/** The first bytes of each CID that `cidOf` makes, and the length of the digest after them. */
+const CID_PREFIX = Uint8Array.of(1, 0x55, 0x12, 0x20)
+const DIGEST_BYTES = 32
+
+let flooders: Libp2p[] = []
+let isFlooding = false
+
+const handlers = {
+  async connect({ server, peers }: FloodLoad): Promise<void> {
+    flooders = await Promise.all(Array.from({ length: peers }, createPeer))
+    for (const flooder of flooders) await flooder.dial(multiaddr(server.multiaddr))
+  },
+  async flood(load: FloodLoad): Promise<Flooded> {
+    isFlooding = true
+    const server = flooders[0]!.getConnections()[0]!.remotePeer
+    const sent = await Promise.all(flooders.map(flooder => flood(flooder, server, load)))
+    return {
+      lists: sent.reduce((sum, { lists }) => sum + lists, 0),
+      refused: sent.reduce((sum, { refused }) => sum + refused, 0)
+    }
+  },
+  endFlood(): void {
+    isFlooding = false
+  },
+  /** Fetches blocks the stock way, and answers how long each took, in ms. */
+  async fetch({ server, blocks, concurrency }: FetchLoad): Promise<number[]> {
+    await using client = await Client.start({ protection: { mode: 'off' } })
+    await client.connect(server)
+    return await client.getAll(await makeBlocks(blocks), concurrency)
+  }
+}
+
+function createPeer(): Promise<Libp2p> {
+  return createLibp2p({
+    addresses: { listen: [] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    services: { identify: identify() }
+  })
+}
+
+/** Sends lists of wants that nobody has a block for, one after the other, until told to stop. */
+async function flood(flooder: Libp2p, server: PeerId, load: FloodLoad): Promise<Flooded> {
+  const template = wants(Array.from({ length: load.wants }, (_, index) => cidOf(index)))
+  let lists = 0
+  let refused = 0
+  while (isFlooding && lists < load.lists) {
+    try {
+      const stream = await flooder.dialProtocol(server, BITSWAP)
+      stream.send(withOtherCids(template))
+      lists++
+      const isClosed = new Promise<boolean>(resolve => {
+        stream.addEventListener('close', ({ error }) => resolve(error !== undefined))
+      })
+      await stream.close()
+      if (await Promise.race([isClosed, sleep(load.pauseMs, false)])) refused++
+    } catch {
+      refused++
+      await sleep(load.pauseMs)
+    }
+  }
+  return { lists, refused }
+}
+
+function withOtherCids(template: Uint8Array): Uint8Array {
+  const message = Buffer.from(template)
+  for (let at = message.indexOf(CID_PREFIX); at >= 0; at = message.indexOf(CID_PREFIX, at + DIGEST_BYTES)) {
+    message.set(randomBytes(DIGEST_BYTES), at + CID_PREFIX.length)
+  }
+  return message
+}
+
+process.once('disconnect', () => process.exit())
+process.on('message', async ({ id, name, args }: LoadCommand) => {
+  try {
+    const value = await (handlers[name] as (...given: unknown[]) => unknown)(...args)
+    process.send!({ id, value })
+  } catch (error) {
+    process.send!({ id, error: String((error as Error).stack) })
+  }
+})
