@@ -67,14 +67,23 @@ const MAX_ANSWERS_AT_ONCE = 16
 /** A lag of the event loop up to this, in ms, is none: less than anybody notices. */
 const USUAL_LAG_MS = 50
 
+/** Misses of all peers together are expected to be no more than so many times what one peer may. */
+const TOTAL_FACTOR = 8
+
+/** From this share of what all together may have at once on, they are too many. */
+const MUCH = 1 / 2
+
 /**
- * From then on prices rise with the lag, up to this factor. It leaves room for one list of 1,024 misses in the burst, so
- * that an overloaded node still listens to each peer once.
+ * While the event loop lags, or too many blocks are asked for that are not here, prices rise, up to this factor. It leaves
+ * room for 256 misses in the burst: even then a node listens to each peer once, unless it asks for very much.
  */
-const MAX_PRICE = 3.5
+const MAX_PRICE = 16
 
 /** Wants of one peer that Bitswap keeps: `DEFAULT_MAX_WANTLIST_SIZE` of Helia, and as many in boxo. */
 const MAX_STANDING = 1_024
+
+/** All peers together, where each has a budget. */
+const ALL = ''
 
 /** What was too much. UNREADABLE: what was sent is no Bitswap, so nobody can tell what it asks for. */
 export type Overrun = 'STREAMS' | 'WANTS' | 'BYTES' | 'UNREADABLE'
@@ -104,7 +113,7 @@ interface Asked {
 
 /**
  * Keeps peers from flooding this node: what they ask for, and what they send without being asked, is taken from a budget
- * of the peer and one of its subnet. While this process lags, what they ask for costs more.
+ * of the peer and one of its subnet. While this process lags, or all together ask for very much, that costs more.
  *
  * Serving and fetching are two things: an answer to a want of ours costs the peer nothing, and is let in even if the
  * peer has asked for too much, so that nobody is blamed for an answer that was turned away here.
@@ -113,11 +122,14 @@ export class InboundGuard {
   readonly #context: InboundContext
   readonly #asking: Budget
   readonly #sending: Budget
+  /** What all peers together asked for that is not here. */
+  readonly #misses: RateLimit
   /** What things cost, in ms of the budget they are taken from. */
   readonly #wantMs: number
   readonly #missMs: number
   readonly #streamMs: number
   readonly #byteMs: number
+  readonly #burstMs: number
   readonly #senders = new WeakMap<Connection, Sender>()
 
   /** @param maxTracked - peers that have budgets of their own, and subnets */
@@ -126,6 +138,8 @@ export class InboundGuard {
     this.#context = context
     this.#asking = new Budget(options, maxTracked, context.clock)
     this.#sending = new Budget(options, maxTracked, context.clock)
+    this.#misses = new RateLimit(1, options.burstMs, context.clock)
+    this.#burstMs = options.burstMs
     this.#wantMs = 1_000 / wantsPerS
     this.#missMs = this.#wantMs * missCost
     this.#streamMs = 1_000 / streamsPerS
@@ -143,6 +157,7 @@ export class InboundGuard {
   served(link: PeerLink, connection: Connection | undefined): void {
     const sender = connection === undefined ? { key: link.key, subnet: undefined } : this.#sender(connection)
     this.#asking.giveBack(sender, forgetWants(link, 1))
+    this.#misses.giveBack(ALL, this.#missMs / TOTAL_FACTOR)
   }
 
   /** A peer is not connected any more: Bitswap forgets what either side wanted. */
@@ -175,6 +190,7 @@ export class InboundGuard {
       this.#asking.charge(sender, askedMs + messageMs)
       return false
     }
+    this.#misses.charge(ALL, (wants * this.#missMs) / TOTAL_FACTOR)
     forgetWants(link, cancels)
     link.standingWants += wants
     link.standingMs += missesMs
@@ -204,7 +220,9 @@ export class InboundGuard {
   }
 
   #price(): number {
-    return Math.min(Math.max(1, this.#context.lagMs() / USUAL_LAG_MS), MAX_PRICE)
+    const much = this.#misses.debtMs(ALL) / this.#burstMs - MUCH
+    const byMisses = 1 + Math.max(0, much / (1 - MUCH)) * (MAX_PRICE - 1)
+    return Math.min(Math.max(byMisses, this.#context.lagMs() / USUAL_LAG_MS), MAX_PRICE)
   }
 
   #sender(connection: Connection): Sender {

@@ -59,6 +59,12 @@ export class RateLimit {
     this.#paidOffAt[slot] = now + Math.max(debtMs, Math.min(debtMs + costMs, this.#burstMs))
   }
 
+  /** What a key took and has not paid off, in ms. */
+  debtMs(key: string): number {
+    const slot = this.#keys.find(key)
+    return slot < 0 ? 0 : this.#debtMs(slot, this.#clock.now())
+  }
+
   /** Takes something back that turned out to cost nothing. The budget all newcomers share stays as it is. */
   giveBack(key: string, costMs: number): void {
     const slot = this.#keys.find(key)

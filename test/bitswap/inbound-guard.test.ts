@@ -214,17 +214,18 @@ describe('while the process lags', () => {
     expect(await asks(0)).toBe(16)
     expect(await asks(50)).toBe(16)
     expect(await asks(100)).toBeLessThan(9)
-    expect(await asks(175)).toBeLessThan(5)
-    expect(await asks(MAX_LAG_MS)).toBe(await asks(175))
-    expect(await asks(MAX_LAG_MS)).toBeGreaterThan(0)
+    expect(await asks(400)).toBeLessThan(3)
+    expect(await asks(800)).toBe(1)
+    expect(await asks(MAX_LAG_MS)).toBe(1)
   })
 
-  test('one list of 1,024 wants is still read, with the defaults', async () => {
+  test('one list of 250 wants is still read, with the defaults, and none of 1,024', async () => {
     const { state, connect } = create(defaultInboundOptions)
     state.lagMs = MAX_LAG_MS
-    const peer = connect(2)
-    expect(await peer.ask(1_024)).toBe(true)
-    expect(await peer.ask(1_024)).toBe(false)
+    const [modest, greedy] = [connect(2), connect(3)]
+    expect(await modest.ask(250)).toBe(true)
+    expect(await modest.ask(250)).toBe(false)
+    expect(await greedy.ask(1_024)).toBe(false)
   })
 
   test('what stands is charged again with every message, which it is not otherwise', async () => {
@@ -259,6 +260,52 @@ describe('while the process lags', () => {
     state.lagMs = 0
     // 120 ms are owed.
     expect(await peer.ask(22)).toBe(false)
+  })
+})
+
+describe('while all together ask for very much', () => {
+  /** Peers, of whom each asks for as much as it may. */
+  async function flood(connect: ReturnType<typeof create>['connect'], peers: number): Promise<number> {
+    let letIn = 0
+    for (let number = 0; number < peers; number++) {
+      const { ask } = connect(100 + number)
+      letIn += await count(() => ask(10))
+    }
+    return letIn
+  }
+
+  test('what is asked costs more, for whoever asks', async () => {
+    const { connect } = create()
+    // 40 ms a want and 20 ms a stream, of a second: two lists each, 200 ms over. Half of eight seconds are five such peers.
+    expect(await flood(connect, 5)).toBe(10)
+    const late = connect(2)
+    expect(await late.ask(20)).toBe(true)
+    await flood(connect, 20)
+    const later = connect(3)
+    expect(await later.ask(20)).toBe(false)
+    expect(await later.ask(1)).toBe(true)
+  })
+
+  test('a hundred are let in for no more than some', async () => {
+    const { connect } = create()
+    expect(await flood(connect, 100)).toBeLessThan(25)
+  })
+
+  test('that is over when it is paid off', async () => {
+    const { clock, connect } = create()
+    await flood(connect, 100)
+    expect(await connect(2).ask(20)).toBe(false)
+    clock.advance(1_000)
+    expect(await connect(3).ask(20)).toBe(true)
+  })
+
+  test('what is served is no miss', async () => {
+    const { guard, connect } = create()
+    for (let number = 0; number < 100; number++) {
+      const { ask, link, connection } = connect(100 + number)
+      expect(await ask(20)).toBe(true)
+      for (let served = 0; served < 20; served++) guard.served(link, connection)
+    }
   })
 })
 

@@ -15,7 +15,7 @@ export interface FloodLoad {
   readonly wants: number
   /** Lists of each peer, at most. */
   readonly lists: number
-  /** Between two lists of a peer, in ms. */
+  /** Between two lists of a peer, in ms, give or take a half. */
   readonly pauseMs: number
 }
 

@@ -61,6 +61,9 @@ async function flood(flooder: Libp2p, server: PeerId, load: FloodLoad): Promise<
   const template = wants(Array.from({ length: load.wants }, (_, index) => cidOf(index)))
   let lists = 0
   let refused = 0
+  const pauseMs = (): number => load.pauseMs * (0.5 + Math.random())
+  // Not all at the same moment, again and again.
+  await sleep(load.pauseMs * Math.random())
   while (isFlooding && lists < load.lists) {
     try {
       const stream = await flooder.dialProtocol(server, BITSWAP)
@@ -70,10 +73,10 @@ async function flood(flooder: Libp2p, server: PeerId, load: FloodLoad): Promise<
         stream.addEventListener('close', ({ error }) => resolve(error !== undefined))
       })
       await stream.close()
-      if (await Promise.race([isClosed, sleep(load.pauseMs, false)])) refused++
+      if (await Promise.race([isClosed, sleep(pauseMs(), false)])) refused++
     } catch {
       refused++
-      await sleep(load.pauseMs)
+      await sleep(pauseMs())
     }
   }
   return { lists, refused }
