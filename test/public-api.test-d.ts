@@ -1,3 +1,4 @@
+import type { PeerId } from '@libp2p/interface'
 import {
   type CallContext,
   type CallOptions,
@@ -44,6 +45,7 @@ import {
   type TripRule,
   tripAt
 } from 'bitswap-protection'
+import type { BitswapProtectionManager } from 'bitswap-protection/bitswap'
 import { describe, expectTypeOf, test } from 'vitest'
 
 const protection = new Protection()
@@ -230,4 +232,23 @@ describe('parts for use on their own', () => {
   test('errors say what was rejected', () => {
     expectTypeOf<RejectedError>().toExtend<Error & Rejection>()
   })
+})
+
+test('events of the service tell of whom and what, each by its type', () => {
+  type Manager = Pick<BitswapProtectionManager, 'addEventListener'>
+  const listen = ({ addEventListener }: Manager): void => {
+    addEventListener('circuit:open', ({ detail }) => {
+      expectTypeOf(detail.type).toEqualTypeOf<'circuit:open'>()
+      expectTypeOf(detail.to).toEqualTypeOf<CircuitState>()
+      expectTypeOf(detail.peer).toEqualTypeOf<PeerId>()
+    })
+    addEventListener('health:change', ({ detail }) => {
+      expectTypeOf(detail.to).toEqualTypeOf<HealthStatus>()
+    })
+    addEventListener('release', ({ detail }) => {
+      expectTypeOf(detail.key).toEqualTypeOf<string>()
+      expectTypeOf(detail.peer).toEqualTypeOf<PeerId>()
+    })
+  }
+  expectTypeOf(listen).toBeFunction()
 })

@@ -62,6 +62,31 @@ describe('examples of the README', () => {
   )
 })
 
+/** What the compiler has to say of files in the package, with the settings of the project. */
+async function complaints(codes: readonly string[]): Promise<string> {
+  const folder = mkdtempSync(join(root, '.readme-'))
+  try {
+    const files = codes.map((_, index) => `${index + 1}.ts`)
+    for (const [index, code] of codes.entries()) writeFileSync(join(folder, files[index]!), code)
+    writeFileSync(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({ extends: '../tsconfig.json', files, include: [] })
+    )
+    const compiler = join(root, 'node_modules/typescript/bin/tsc')
+    const { stdout } = await promisify(execFile)(process.execPath, [compiler, '-p', folder], {
+      cwd: root
+    }).catch(error => error)
+    return stdout
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+test('examples of the README compile', { timeout: 60_000 }, async () => {
+  expect(await complaints(fences(readme, 'ts'))).toBe('')
+  expect(await complaints(["const wrong: number = 'text'"])).toContain('TS2322')
+})
+
 describe('tables of defaults', () => {
   test('are up to date (if not: npm run readme:defaults)', () => {
     expect(readme).toBe(withDefaults(readme))

@@ -33,9 +33,18 @@ export interface BitswapExplanation extends Explanation {
   readonly faults: readonly Evidence[]
 }
 
+/** The one of these events that a type is of; some stand for several types. */
+type OfType<Type, Event extends ProtectionEvent = ProtectionEvent> = Event extends {
+  readonly type: infer Types
+}
+  ? Type extends Types
+    ? Event & { readonly type: Type }
+    : never
+  : never
+
 /** What happened, with the peer it happened to. */
 export type BitswapProtectionEvent<Type extends ProtectionEvent['type']> = CustomEvent<
-  Extract<ProtectionEvent, { type: Type }> & { readonly peer: PeerId }
+  OfType<Type> & { readonly peer: PeerId }
 >
 
 /** Events of the service. */
