@@ -50,6 +50,8 @@ export interface FetchWatcher {
 export interface FetchContext {
   readonly deadlines: Deadlines
   readonly random: () => number
+  /** Whether nothing arrives from so many that this node may be cut off. */
+  readonly isOutage: boolean
   suppliers(): Iterable<Supplier>
   /** Whether a peer may be asked now. */
   mayAsk(supplier: Supplier): boolean
@@ -135,7 +137,7 @@ export class BlockFetch {
     // To ask who may be asked can end a time out, which lets everybody advance.
     if (this.#isOver || this.#isAdvancing || this.#live.size > 0) return
     this.#isAdvancing = true
-    if (!this.#askNext()) this.#starve()
+    if (!this.#askNext() && this.#wantsWord.size === 0) this.#starve()
     this.#isAdvancing = false
   }
 
@@ -150,6 +152,8 @@ export class BlockFetch {
   /** A peer said that it has the block. Who was asked for it and has said nothing so far is not waited for long. */
   promised(supplier: Supplier): void {
     this.#wantsWord.delete(supplier)
+    // It was not asked for the block itself.
+    this.#asked.delete(supplier)
     if (this.#isOver) return
     const isPromised = [...this.#live.keys()].some(asked => asked.hasPromised(this.multihash))
     if (this.#live.size > 0 && !isPromised) this.#planHedge(MIN_GRACE_MS, true)
@@ -212,8 +216,18 @@ export class BlockFetch {
     this.#context.onOver(this)
   }
 
-  /** Asks the best peer that can be asked; returns whether there is one. */
+  /**
+   * Asks the best peer that can be asked; returns whether there is one. While this node may be cut off, all others are asked
+   * at once whether they have the block, instead of one after the other for it: as soon as it is no longer cut off, all who
+   * were asked for it send it.
+   */
   #askNext(): boolean {
+    const isAsked = this.#askOne()
+    if (isAsked && this.#context.isOutage) while (this.#wantsWord.size < MAX_ASKED_AROUND && this.#askOne());
+    return isAsked
+  }
+
+  #askOne(): boolean {
     const shed = new Set<Supplier>()
     for (let supplier = this.#choose(shed); supplier !== undefined; supplier = this.#choose(shed)) {
       if (this.#ask(supplier)) return true
@@ -232,10 +246,16 @@ export class BlockFetch {
 
   /** Returns whether the peer was asked. */
   #ask(supplier: Supplier): boolean {
-    const ask = this.#context.ask(supplier, this, 'BLOCK')
+    const isPromised = supplier.hasPromised(this.multihash)
+    const kind = this.#context.isOutage && this.#asked.size > 0 && !isPromised ? 'HAVE' : 'BLOCK'
+    const ask = this.#context.ask(supplier, this, kind)
     if (ask === undefined) return false
     this.#addressed.add(supplier)
     this.#asked.add(supplier)
+    if (kind === 'HAVE') {
+      this.#wantsWord.add(supplier)
+      return true
+    }
     this.#live.set(supplier, ask)
     this.#planHedge(this.#context.hedgeAfterMs(), false)
     if (this.#context.standing(supplier) === 'ORDINARY') this.#probe()
@@ -346,15 +366,15 @@ export class BlockFetch {
       this.#isSearched = false
       for (const supplier of this.#asked)
         if (supplier.asks.get(this.multihash)?.isOverdue !== false) this.#asked.delete(supplier)
-      if (!this.isWaiting && this.#wantsWord.size === 0) this.#believesOthers = false
+      if (!this.isWaiting) this.#believesOthers = false
       this.advance()
     })
   }
 
-  /** Whether somebody who is connected has only to say whether it has the block, or to have room. */
+  /** Whether somebody who is connected has only to have room. */
   #hasProspects(): boolean {
     const mayHaveRoom = (supplier: Supplier): boolean =>
       !this.#asked.has(supplier) && !supplier.lacks(this.multihash) && this.#context.mayAsk(supplier)
-    return this.#wantsWord.size > 0 || [...this.#context.suppliers()].some(mayHaveRoom)
+    return [...this.#context.suppliers()].some(mayHaveRoom)
   }
 }

@@ -292,6 +292,10 @@ export class BlockFetcher implements FetchContext {
     supplier.pace.tookLongerThan(now - askedAtMs, now)
   }
 
+  get isOutage(): boolean {
+    return this.#gate.isOutage
+  }
+
   hedgeAfterMs(): number {
     return this.#hedgeDelay.after(this.#clock.now())
   }

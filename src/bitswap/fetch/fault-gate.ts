@@ -51,18 +51,24 @@ export class FaultGate<Peer> {
     return this.#held.length
   }
 
+  /** Whether nothing arrives from so many that this node may be cut off. */
+  get isOutage(): boolean {
+    const silent = new Set(this.#held.map(({ peer }) => peer)).size
+    return silent >= MIN_OUTAGE_PEERS && silent >= OUTAGE_SHARE * this.#peers.activePeers()
+  }
+
   /** Holds a verdict until it is known whether this node is connected. */
   hold(verdict: HeldVerdict<Peer>): void {
     if (this.#held.length >= MAX_HELD) this.#held.shift()!.settle(false)
     this.#held.push(verdict)
-    if (this.#isOutage()) this.#stretch = Math.min(MAX_STRETCH, this.#stretch * 2)
+    if (this.isOutage) this.#stretch = Math.min(MAX_STRETCH, this.#stretch * 2)
   }
 
   /** A verified block arrived. */
   delivered(): void {
     this.#stretch = Math.max(1, this.#stretch * STRETCH_DECAY)
     if (this.#held.length === 0) return
-    const wasOutage = this.#isOutage()
+    const wasOutage = this.isOutage
     for (const { peer, atMs, settle } of this.#release())
       settle(!wasOutage && this.#peers.lastDeliveredMs(peer) <= atMs)
   }
@@ -77,10 +83,5 @@ export class FaultGate<Peer> {
     const held = this.#held
     this.#held = []
     return held
-  }
-
-  #isOutage(): boolean {
-    const silent = new Set(this.#held.map(({ peer }) => peer)).size
-    return silent >= MIN_OUTAGE_PEERS && silent >= OUTAGE_SHARE * this.#peers.activePeers()
   }
 }

@@ -709,11 +709,35 @@ describe('while most peers are silent', () => {
       await witnessed()
     }
     await advance(2_025)
-    expect(next.takeLines()).toEqual(['want 2'])
+    expect(next.takeLines()).toEqual(['have? 2'])
     await advance(1_950)
     expect(peer.faults).toEqual([])
     await advance(50)
     expect(peer.faults).toEqual([['TIMEOUT', 2]])
+  })
+
+  test('all but the first are asked whether they have a block, and one that has it for the block', async () => {
+    const bench = new Bench()
+    bench.connect(2)
+    const got = bench.get(0)
+    await bench.advance(5_000)
+    expect(bench.fetcher.isOutage).toBe(true)
+    const peers = bench.connect(3)
+    await bench.advance(1_000)
+    expect(peers.map(peer => peer.takeLines())).toEqual([['have? 0'], ['have? 0'], ['have? 0']])
+    const other = bench.get(1)
+    await bench.settle()
+    const asked = new Map(peers.map(peer => [peer, peer.takeLines()]))
+    expect([...asked.values()].flat().toSorted()).toEqual(['have? 1', 'have? 1', 'want 1'])
+    const [late, later] = peers.filter(peer => asked.get(peer)!.includes('have? 1')) as [FakePeer, FakePeer]
+    for (const peer of [late, later]) for (const number of [0, 1]) peer.tell(number, true)
+    await bench.advance(75)
+    const wanted = [late, later].map(peer => peer.takeLines().filter(line => line.startsWith('want')))
+    expect(wanted.flat().toSorted()).toEqual(['want 0', 'want 1'])
+    for (const [index, peer] of [late, later].entries())
+      for (const number of [0, 1]) if (wanted[index]!.includes(`want ${number}`)) await peer.send(number)
+    await bench.settle()
+    expect([got, other].map(({ isPending }) => isPending)).toEqual([false, false])
   })
 
   test('a peer that answers within the time that was added is not blamed', async () => {
