@@ -15,6 +15,8 @@ export class Ask {
   /** The call it is in the core's table. */
   readonly slot: number
   readonly token: number
+  /** Whether the peer had not delivered anything yet. */
+  readonly isTrial: boolean
   /** What the peer had sent when its progress was last looked at. */
   seenBytes: number
   /** Whether its time is up; it is listened for still. */
@@ -37,6 +39,7 @@ export class Ask {
     this.askedAtMs = askedAtMs
     this.slot = slot
     this.token = token
+    this.isTrial = !supplier.pace.isKnown
     this.seenBytes = supplier.receivedBytes
   }
 }

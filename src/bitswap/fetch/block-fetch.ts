@@ -65,6 +65,8 @@ export interface FetchContext {
   isTakingLong(ask: Ask): void
   /** Whether a second request may be made now. */
   takeHedge(): boolean
+  /** Connects to more of the providers that were given. */
+  connectMore(fetch: BlockFetch): void
   /** Looks for more providers, if that is not under way. */
   search(fetch: BlockFetch): void
   /** Nobody wants it any more, or it is there. */
@@ -107,6 +109,8 @@ export class BlockFetch {
   #retry: Deadline | undefined
   #retryMs = MIN_RETRY_MS
   #isAdvancing = false
+  /** Connections being made to peers that may have it. */
+  #connecting = 0
   /** Whether providers were looked for since those were last asked once more who have said nothing. */
   #isSearched = false
 
@@ -132,6 +136,16 @@ export class BlockFetch {
     })
   }
 
+  /** Peers are being connected to that may have it. @param connected - when that is done */
+  expectPeers(connected: Promise<void>): void {
+    this.#connecting++
+    const onEnd = (): void => {
+      this.#connecting--
+      this.advance()
+    }
+    connected.then(onEnd, onEnd)
+  }
+
   /** Asks the next peer, if that is of use now. */
   advance(): void {
     // To ask who may be asked can end a time out, which lets everybody advance.
@@ -146,6 +160,7 @@ export class BlockFetch {
     const { supplier } = ask
     if (this.#live.get(supplier) === ask) this.#live.delete(supplier)
     this.#wantsWord.delete(supplier)
+    this.#connectMore()
     this.advance()
   }
 
@@ -299,13 +314,19 @@ export class BlockFetch {
     this.#hedge = this.#context.deadlines.add(afterMs, () => {
       if (this.#live.size === 0) return
       for (const ask of this.#live.values()) this.#context.isTakingLong(ask)
-      // Whoever never delivered is being tried out, and his number is limited: that is no matter of the budget either.
-      const isTrial = [...this.#live.keys()].every(({ pace }) => !pace.isKnown)
+      this.#connectMore()
+      // Who is tried out is asked for little: that is no matter of the budget either.
+      const isTrial = [...this.#live.values()].every(ask => ask.isTrial)
       const isUseful = this.#eligible().length > 0
       const mayAsk = isUseful && (isFree || isTrial || this.#context.takeHedge())
       const isAsked = mayAsk && this.#askNext()
       if (!isAsked) this.#planHedge(this.#context.hedgeAfterMs(), false)
     })
+  }
+
+  /** Those that are connected may not do. */
+  #connectMore(): void {
+    if (!this.#isOver && this.#connecting === 0) this.#context.connectMore(this)
   }
 
   /** One of the best peers: of two taken by chance the one that is expected to deliver sooner. */
@@ -371,8 +392,9 @@ export class BlockFetch {
     })
   }
 
-  /** Whether somebody who is connected has only to have room. */
+  /** Whether somebody has only to have room, or to be connected. */
   #hasProspects(): boolean {
+    if (this.#connecting > 0) return true
     const mayHaveRoom = (supplier: Supplier): boolean =>
       !this.#asked.has(supplier) && !supplier.lacks(this.multihash) && this.#context.mayAsk(supplier)
     return [...this.#context.suppliers()].some(mayHaveRoom)

@@ -51,6 +51,8 @@ export interface FetcherHost {
   isAllowed(key: string): boolean
   /** Opens a stream to a peer for our own wants. */
   open(link: PeerLink): Promise<Stream>
+  /** Connects to more of the providers that were given for a block. */
+  connectMore(fetch: BlockFetch): void
   /** Looks for providers of a block and connects to them; whoever is found becomes a supplier. */
   findProviders(fetch: BlockFetch, signal: AbortSignal): Promise<void>
   /** Who is told how asking goes. */
@@ -305,6 +307,10 @@ export class BlockFetcher implements FetchContext {
     if (isTaken) this.#host.load.hedged()
     else this.#host.load.hedgeRefused()
     return isTaken
+  }
+
+  connectMore(fetch: BlockFetch): void {
+    this.#host.connectMore(fetch)
   }
 
   search(fetch: BlockFetch): void {

@@ -26,6 +26,16 @@ import { type Provider, type ProviderRouting, ProviderSearch, peerOf } from './p
 /** Code of the identity function in the multicodec table: the "digest" is the block. */
 const IDENTITY = 0
 
+/** Providers that were given are connected to so many at a time: as many as a session of Helia has. */
+const PROVIDERS_AT_ONCE = 5
+
+/** Providers that were given for a block. */
+interface GivenProviders {
+  readonly providers: readonly Provider[]
+  /** How many of them are to be connected by now. */
+  most: number
+}
+
 /** What a block is fetched with. */
 export interface GetBlockOptions extends FetchOptions {
   /** Who may have it; they are connected to, and asked as all others are. */
@@ -74,6 +84,7 @@ export class BlockService {
   readonly #search: ProviderSearch
   readonly #evidence = new EvidenceLog()
   readonly #routings = new WeakMap<BlockFetch, ProviderRouting>()
+  readonly #given = new WeakMap<BlockFetch, GivenProviders>()
   #loadHasher: HasherLoader = loadSha2
   #fetcher: BlockFetcher | undefined
   #topologies: ReadonlyArray<Promise<string>> = []
@@ -138,14 +149,13 @@ export class BlockService {
     await this.#handling
     // Stopped meanwhile.
     if (this.#fetcher === undefined) throw new NotStartedError('The node was stopped')
-    if (options.providers !== undefined) {
-      // Whoever can be connected to is asked; who cannot, is not.
-      this.#search
-        .connect(options.providers, this.#stopping.signal)
-        .catch(error => this.#log.error('%e', error))
-    }
+    const { providers, routing } = options
     return this.#fetcher.getBlock(cid, options, fetch => {
-      if (options.routing !== undefined) this.#routings.set(fetch, options.routing)
+      if (routing !== undefined) this.#routings.set(fetch, routing)
+      if (providers === undefined) return
+      const most = this.#given.get(fetch)?.most ?? PROVIDERS_AT_ONCE
+      this.#given.set(fetch, { providers: [...providers], most })
+      this.#connectGiven(fetch)
     })
   }
 
@@ -163,6 +173,7 @@ export class BlockService {
       deadlines,
       {
         open,
+        connectMore: fetch => this.#connectMore(fetch),
         findProviders: (fetch, signal) => this.#findProviders(fetch, signal),
         onFault: (link, fault, cid) => this.#onFault(link, fault, cid),
         isAllowed,
@@ -200,7 +211,23 @@ export class BlockService {
     await Promise.all(this.#handled.map(protocol => registrar.handle(protocol, onStream)))
   }
 
+  /** Connects to as many as are wanted by now of the providers that were given: who can be connected to is asked. */
+  #connectGiven(fetch: BlockFetch): void {
+    const given = this.#given.get(fetch)
+    if (given === undefined) return
+    const connected = this.#search.connect(given.providers, this.#stopping.signal, given.most)
+    fetch.expectPeers(connected.catch(error => this.#log.error('%e', error)))
+  }
+
+  #connectMore(fetch: BlockFetch): void {
+    const given = this.#given.get(fetch)
+    if (given === undefined || given.most >= given.providers.length) return
+    given.most += PROVIDERS_AT_ONCE
+    this.#connectGiven(fetch)
+  }
+
   async #findProviders(fetch: BlockFetch, signal: AbortSignal): Promise<void> {
+    this.#connectMore(fetch)
     const routing = this.#routings.get(fetch) ?? this.#components.contentRouting
     if (routing !== undefined) await this.#search.find(fetch.cid, routing, signal)
   }

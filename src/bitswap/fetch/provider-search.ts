@@ -16,6 +16,9 @@ export interface ProviderRouting {
   ): AsyncIterable<{ readonly id: PeerId | CID; readonly multiaddrs: Multiaddr[] }>
 }
 
+/** What can be dialled: a peer, or addresses of one. */
+type Dialable = PeerId | Multiaddr[]
+
 /** Providers taken from one search: as boxo does. */
 const MAX_FOUND = 10
 
@@ -30,27 +33,55 @@ const MAX_REMEMBERED = 256
 export class ProviderSearch {
   readonly #connectionManager: ConnectionManager
   readonly #clock: Clock
-  readonly #dial: (target: PeerId | Multiaddr[], signal: AbortSignal) => Promise<unknown>
-  /** When each provider that was given was last dialled. */
+  readonly #dial: (target: Dialable, signal: AbortSignal) => Promise<unknown>
+  /** Providers that were given, and are dialled or wait for that; the promises do not reject. */
+  readonly #dialling = new Map<string, Promise<unknown>>()
+  /** When each of them was last dialled. */
   readonly #dialledAt = new Map<string, number>()
 
   /** @param dial - connects to a peer; an error only means that this one is of no use */
   constructor(
     connectionManager: ConnectionManager,
     clock: Clock,
-    dial: (target: PeerId | Multiaddr[], signal: AbortSignal) => Promise<unknown>
+    dial: (target: Dialable, signal: AbortSignal) => Promise<unknown>
   ) {
     this.#connectionManager = connectionManager
     this.#clock = clock
     this.#dial = dial
   }
 
-  /** Connects to those given that are not connected, unless that was tried just before. */
-  async connect(given: Iterable<Provider>, signal: AbortSignal): Promise<void> {
-    const targets = [...given].map(toDialable).filter(target => this.#isDue(target))
+  /**
+   * Connects to those given that are not connected, unless that was tried just before. Ends when none of them is being
+   * dialled any more.
+   *
+   * @param most - of how many a connection is wanted, the first ones first
+   */
+  async connect(given: Iterable<Provider>, signal: AbortSignal, most = Infinity): Promise<void> {
+    const targets = [...given].map(toDialable)
+    const dialled = this.#dialAll(this.#takeDue(targets, most), signal)
+    await Promise.all([dialled, ...targets.map(target => this.#dialling.get(target.toString()))])
+  }
+
+  /** Those to dial now, so that `most` are connected. */
+  #takeDue(targets: readonly Dialable[], most: number): Dialable[] {
+    const isThere = (target: Dialable): boolean =>
+      this.#isConnected(target) || this.#dialling.has(target.toString())
+    const missing = most - targets.filter(isThere).length
+    const due: Dialable[] = []
+    for (const target of targets) if (due.length < missing && this.#isDue(target)) due.push(target)
+    return due
+  }
+
+  /** Dials them, so many at a time. */
+  async #dialAll(targets: readonly Dialable[], signal: AbortSignal): Promise<void> {
+    const queue = targets.map(target => ({ target, end: Promise.withResolvers<void>() }))
+    for (const { target, end } of queue) this.#dialling.set(target.toString(), end.promise)
     const work = async (): Promise<void> => {
-      for (let target = targets.shift(); target !== undefined; target = targets.shift())
-        await this.#connect(target, signal)
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        await this.#connect(next.target, signal)
+        this.#dialling.delete(next.target.toString())
+        next.end.resolve()
+      }
     }
     await Promise.all(Array.from({ length: MAX_DIALS }, work))
   }
@@ -70,7 +101,7 @@ export class ProviderSearch {
     await Promise.all(dials)
   }
 
-  #isDue(target: PeerId | Multiaddr[]): boolean {
+  #isDue(target: Dialable): boolean {
     const key = target.toString()
     const now = this.#clock.now()
     if (this.#isConnected(target) || now - (this.#dialledAt.get(key) ?? -Infinity) < REDIAL_MS) return false
@@ -81,12 +112,12 @@ export class ProviderSearch {
   }
 
   /** Never rejects. */
-  async #connect(target: PeerId | Multiaddr[], signal: AbortSignal): Promise<void> {
+  async #connect(target: Dialable, signal: AbortSignal): Promise<void> {
     if (signal.aborted || this.#isConnected(target)) return
     await this.#dial(target, signal).catch(() => {})
   }
 
-  #isConnected(target: PeerId | Multiaddr[]): boolean {
+  #isConnected(target: Dialable): boolean {
     const peer = peerOf(target)
     return peer !== undefined && this.#connectionManager.getConnections(peer).length > 0
   }
@@ -99,7 +130,7 @@ export function peerOf(target: PeerId | readonly Multiaddr[]): PeerId | undefine
   return id === undefined ? undefined : peerIdFromString(id)
 }
 
-function toDialable(provider: Provider): PeerId | Multiaddr[] {
+function toDialable(provider: Provider): Dialable {
   if (isPeerId(provider)) return provider
   const cid = CID.asCID(provider)
   return cid === null ? ([provider].flat() as Multiaddr[]) : peerIdFromCID(cid)

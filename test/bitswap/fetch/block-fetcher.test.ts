@@ -462,6 +462,20 @@ describe('a second peer', () => {
     expect([a, b, c].map(peer => peer.takeLines())).toEqual([[], [], ['want 0']])
   })
 
+  test('is so too when the first has delivered something else since', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [known] = (await withKnown(bench, 100)) as [FakePeer]
+    bench.protection.isolate(known.link.key)
+    const [a] = bench.connect(1) as [FakePeer]
+    bench.get(0)
+    bench.get(1)
+    await bench.advance(50)
+    await a.send(0)
+    const [b] = bench.connect(1) as [FakePeer]
+    await bench.advance(75)
+    expect(b.takeLines()).toEqual(['want 1'])
+  })
+
   test('is asked after a quarter of a second while nothing is known of anybody', async () => {
     const bench = new Bench({ hedgeShare: 0 })
     const [a] = bench.connect(1) as [FakePeer]
@@ -925,6 +939,55 @@ describe('other providers', () => {
     await bench.advance(8_000)
     expect(bench.searches.length).toBeGreaterThan(3)
     expect(got.isPending).toBe(true)
+  })
+})
+
+describe('providers that were given', () => {
+  /** For which blocks more of them were to be connected to, since last asked. */
+  function takeMore(bench: Bench): number[] {
+    return bench.more.splice(0)
+  }
+
+  test('are connected to as soon as a block takes long, or a peer does not do', async () => {
+    const bench = new Bench()
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    bench.get(0)
+    await bench.advance(UNKNOWN_HEDGE_MS - 25)
+    expect(takeMore(bench)).toEqual([])
+    await bench.advance(50)
+    expect(takeMore(bench)).toEqual([0])
+    a.tell(0, false)
+    expect(takeMore(bench)).toEqual([0])
+    await b.send(0)
+    await bench.settle()
+    expect(takeMore(bench)).toEqual([])
+  })
+
+  test('are waited for, before others are looked for', async () => {
+    const bench = new Bench()
+    const connected = Promise.withResolvers<void>()
+    bench.onFetch = fetch => fetch.expectPeers(connected.promise)
+    bench.get(0)
+    await bench.settle()
+    expect(bench.searches).toEqual([])
+    connected.resolve()
+    await bench.settle()
+    expect(bench.searches).toMatchObject([{ number: 0 }])
+  })
+
+  test('are not asked for again while some are being connected to', async () => {
+    const bench = new Bench()
+    const connected = Promise.withResolvers<void>()
+    bench.onFetch = fetch => fetch.expectPeers(connected.promise)
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    bench.get(0)
+    await bench.settle()
+    a.tell(0, false)
+    expect(takeMore(bench)).toEqual([])
+    connected.reject(new Error('no network'))
+    await bench.settle()
+    b.tell(0, false)
+    expect(takeMore(bench)).toEqual([0])
   })
 })
 

@@ -275,6 +275,27 @@ describe('other peers', () => {
     expect(dials.map(({ target }) => target)).toEqual([peerOf(1), [address]])
   })
 
+  test('that are given are connected to five at a time, the next when those do not do', async () => {
+    const { service, get, dials, connect } = createService()
+    service.start()
+    const providers = Array.from({ length: 12 }, (_, index) => peerOf(index + 1))
+    const targets = (): string[] => dials.map(({ target }) => target.toString())
+    get(0, { providers })
+    get(1, { providers })
+    await settlePromises()
+    expect(targets()).toEqual(providers.slice(0, 5).map(String))
+    const link = connect(providers[0]!)
+    await settlePromises()
+    for (const dial of dials.slice(1)) dial.reject(refused())
+    dials[0]!.resolve(undefined as never)
+    await settlePromises()
+    expect(targets()).toHaveLength(5)
+    service.fetcher!.toldPresence(link, blocks[0]!.cid.bytes, false)
+    await settlePromises()
+    // One is connected, four could not be.
+    expect(targets().slice(5)).toEqual(providers.slice(5).map(String))
+  })
+
   test('are looked for where the caller says', async () => {
     const own = routingOf(peerOf(1))
     const usual = routingOf(peerOf(2))

@@ -104,6 +104,32 @@ describe('providers that are given', () => {
     expect(connected()).toBe(true)
   })
 
+  test('are dialled until so many are connected as are wanted', async () => {
+    const { search, signal, targets, dials, node } = createSearch()
+    const given = Array.from({ length: 9 }, (_, number) => peerOf(number))
+    node.connect(peerOf(2))
+    const first = isDone(search.connect(given, signal, 3))
+    await settlePromises()
+    expect(targets()).toEqual([peerOf(0), peerOf(1)].map(String))
+    // They are being dialled, as far as is known with success.
+    const second = isDone(search.connect(given, signal, 3))
+    await settlePromises()
+    expect(targets()).toHaveLength(2)
+    dials[0]!.reject(new Error('not there'))
+    await settlePromises()
+    expect([first(), second()]).toEqual([false, false])
+    dials[1]!.resolve()
+    node.connect(peerOf(1))
+    await settlePromises()
+    expect([first(), second()]).toEqual([true, true])
+    void search.connect(given, signal, 3)
+    await settlePromises()
+    expect(targets().slice(2)).toEqual([`${peerOf(3)}`])
+    void search.connect(given, signal, 5)
+    await settlePromises()
+    expect(targets().slice(3)).toEqual([peerOf(4), peerOf(5)].map(String))
+  })
+
   test(`are dialled ${MAX_DIALS} at once at most`, async () => {
     const { search, signal, dials } = createSearch()
     void search.connect(

@@ -215,6 +215,10 @@ export class Bench {
   readonly deliveries: Array<{ link: PeerLink; wasRefused: boolean }> = []
   /** Blocks that providers were looked for of. */
   readonly searches: Array<{ number: number; signal: AbortSignal }> = []
+  /** Blocks for which more providers were to be connected to. */
+  readonly more: number[] = []
+  /** What is done with a fetch when it begins. */
+  onFetch: (fetch: BlockFetch) => void = () => {}
   /** How a search goes. */
   onSearch: (fetch: BlockFetch, signal: AbortSignal) => Promise<void> = async () => {}
   readonly logger = createLogger()
@@ -247,6 +251,7 @@ export class Bench {
       {
         open: async link =>
           this.#peers.get(link)?.onOpen() ?? Promise.reject(new ConnectionClosedError('gone')),
+        connectMore: fetch => this.more.push(numberOf(fetch.cid)),
         findProviders: (fetch, signal) => {
           this.searches.push({ number: numberOf(fetch.cid), signal })
           return this.onSearch(fetch, signal)
@@ -277,7 +282,9 @@ export class Bench {
 
   get(number: number, options: FetchOptions = {}): Got {
     const got = new Got()
-    return got.follow(this.fetcher.getBlock(blocks[number]!.cid, { ...got.options, ...options }))
+    return got.follow(
+      this.fetcher.getBlock(blocks[number]!.cid, { ...got.options, ...options }, this.onFetch)
+    )
   }
 
   /** Lets everything happen that needs no time to pass. */

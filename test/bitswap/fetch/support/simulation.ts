@@ -243,6 +243,7 @@ class Simulation {
       this.deadlines,
       {
         open: link => this.#peer(link).open(),
+        connectMore: () => {},
         findProviders: async () => {},
         isAllowed: () => true,
         load: { answered() {}, failed() {}, hedged() {}, hedgeRefused() {} },
