@@ -11,8 +11,9 @@ import { type Block, makeBlocks } from '../../src/cli/swarm/blocks.ts'
 import { newBlocks } from '../integration/support/asking.ts'
 import { Client } from '../integration/support/client.ts'
 import { until } from '../integration/support/waiting.ts'
-import { type BoxoFile, type BoxoPeer, startBoxoPeers } from './support/boxo-peer.ts'
+import { type BoxoPeer, startBoxoPeers } from './support/boxo-peer.ts'
 import { expectNoBlame } from './support/no-blame.ts'
+import type { PeerFile } from './support/peer-process.ts'
 import { readFile } from './support/reading.ts'
 
 const MIB = 2 ** 20
@@ -215,7 +216,7 @@ test('a node without Helia gets blocks by itself, the same ones as often as it l
   }
 })
 
-function addFileToAll(peers: readonly BoxoPeer[]): Promise<BoxoFile[]> {
+function addFileToAll(peers: readonly BoxoPeer[]): Promise<PeerFile[]> {
   return Promise.all(peers.map(peer => peer.addFile(2, FILE_BYTES)))
 }
 

@@ -2,6 +2,8 @@ module boxo-peer
 
 go 1.26.0
 
+tool boxo-peer
+
 require (
 	github.com/ipfs/boxo v0.43.0
 	github.com/ipfs/go-block-format v0.2.4

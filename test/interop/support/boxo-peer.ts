@@ -1,22 +1,14 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { inject } from 'vitest'
 import type { Block } from '../../../src/cli/swarm/blocks.ts'
-import { killWithParent } from '../../../src/cli/swarm/child-guard.ts'
 import type { Reachable } from '../../integration/support/client.ts'
+import { type PeerFile, PeerProcess, startPeers } from './peer-process.ts'
 
 /** How long a peer may take for any command. */
 const ANSWER_LIMIT_MS = 30_000
 
 /** How long a peer may take to end by itself. */
 const END_LIMIT_MS = 1_000
-
-/** A UnixFS file; the hash is in base64. */
-export interface BoxoFile {
-  readonly cid: string
-  readonly sha256: string
-  readonly sizeBytes: number
-}
 
 /** What a peer has done so far. */
 interface BoxoStats {
@@ -37,14 +29,11 @@ interface Pending {
 }
 
 /** A peer with the Bitswap of boxo, on 127.0.0.1, in a process of its own. */
-export class BoxoPeer implements AsyncDisposable, Reachable {
+export class BoxoPeer extends PeerProcess implements Reachable {
   peerId = ''
   multiaddr = ''
-  readonly #child: ChildProcessWithoutNullStreams
-  readonly #ended: Promise<unknown>
   readonly #pending = new Map<number, Pending>()
   #nextId = 1
-  #stderr = ''
 
   static async start(): Promise<BoxoPeer> {
     const peer = new BoxoPeer()
@@ -58,15 +47,11 @@ export class BoxoPeer implements AsyncDisposable, Reachable {
   }
 
   private constructor() {
-    this.#child = spawn(inject('boxoPeer'))
-    killWithParent(this.#child)
-    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      this.#stderr = (this.#stderr + text).slice(-8_192)
-    })
+    super('Boxo peer', inject('boxoPeer'), [])
     // What is written to a process that has ended is lost; whoever waits for the answer is told below.
-    this.#child.stdin.on('error', () => {})
-    createInterface({ input: this.#child.stdout }).on('line', line => this.#onAnswer(JSON.parse(line)))
-    this.#ended = new Promise(resolve => this.#child.once('close', resolve)).then(() => this.#onEnd())
+    this.child.stdin.on('error', () => {})
+    createInterface({ input: this.child.stdout }).on('line', line => this.#onAnswer(JSON.parse(line)))
+    this.child.once('close', () => this.#onEnd())
   }
 
   /** Gives it blocks. */
@@ -76,8 +61,8 @@ export class BoxoPeer implements AsyncDisposable, Reachable {
   }
 
   /** Gives it a file: the same for the same seed. */
-  addFile(seed: number, sizeBytes: number, chunkBytes = 262_144): Promise<BoxoFile> {
-    return this.#call('addFile', { seed, sizeBytes, chunkBytes }) as Promise<BoxoFile>
+  addFile(seed: number, sizeBytes: number, chunkBytes = 262_144): Promise<PeerFile> {
+    return this.#call('addFile', { seed, sizeBytes, chunkBytes }) as Promise<PeerFile>
   }
 
   async connect(multiaddr: string): Promise<void> {
@@ -91,44 +76,29 @@ export class BoxoPeer implements AsyncDisposable, Reachable {
   }
 
   /** Has it read a file. */
-  getFile(cid: string): Promise<Omit<BoxoFile, 'cid'>> {
-    return this.#call('getFile', { cid, timeoutMs: ANSWER_LIMIT_MS }) as Promise<BoxoFile>
+  getFile(cid: string): Promise<Omit<PeerFile, 'cid'>> {
+    return this.#call('getFile', { cid, timeoutMs: ANSWER_LIMIT_MS }) as Promise<PeerFile>
   }
 
   stats(): Promise<BoxoStats> {
     return this.#call('stats') as Promise<BoxoStats>
   }
 
-  /** Stops it in its tracks until it is thawed: its connections stay open, and silent. */
-  freeze(): Disposable {
-    this.#child.kill('SIGSTOP')
-    return { [Symbol.dispose]: () => this.thaw() }
-  }
-
-  thaw(): void {
-    this.#child.kill('SIGCONT')
-  }
-
-  /** Ends it at once, frozen or not. */
-  kill(): void {
-    this.#child.kill('SIGKILL')
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.thaw()
-    this.#child.stdin.end()
+    this.child.stdin.end()
     const timer = setTimeout(() => this.kill(), END_LIMIT_MS)
-    await this.#ended
+    await this.ended
     clearTimeout(timer)
   }
 
   async #call(command: string, parameters: object = {}): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     const id = this.#nextId++
-    const timer = setTimeout(() => reject(this.#error(`did not ${command} in time`)), ANSWER_LIMIT_MS)
+    const timer = setTimeout(() => reject(this.error(`did not ${command} in time`)), ANSWER_LIMIT_MS)
     this.#pending.set(id, { resolve, reject })
     try {
-      this.#child.stdin.write(`${JSON.stringify({ id, command, ...parameters })}\n`)
+      this.child.stdin.write(`${JSON.stringify({ id, command, ...parameters })}\n`)
       return await promise
     } finally {
       clearTimeout(timer)
@@ -139,38 +109,16 @@ export class BoxoPeer implements AsyncDisposable, Reachable {
   #onAnswer({ id, value, error }: Answer): void {
     const pending = this.#pending.get(id)
     if (error === undefined) pending?.resolve(value)
-    else pending?.reject(this.#error(error))
+    else pending?.reject(this.error(error))
   }
 
   #onEnd(): void {
-    for (const { reject } of this.#pending.values()) reject(this.#error('has ended'))
-  }
-
-  #error(what: string): Error {
-    return new Error(`Boxo peer: ${what}\n${this.#stderr}`.trim())
+    for (const { reject } of this.#pending.values()) reject(this.error('has ended'))
   }
 }
 
 /** Starts peers, all at once. They end with the scope. */
-export async function startBoxoPeers(count: number): Promise<BoxoPeers> {
-  const started = await Promise.allSettled(Array.from({ length: count }, () => BoxoPeer.start()))
-  const peers = new BoxoPeers(started.flatMap(each => (each.status === 'fulfilled' ? [each.value] : [])))
-  if (peers.all.length === count) return peers
-  await peers[Symbol.asyncDispose]()
-  throw started.find(each => each.status === 'rejected')!.reason
-}
-
-class BoxoPeers implements AsyncDisposable {
-  readonly all: readonly BoxoPeer[]
-
-  constructor(all: readonly BoxoPeer[]) {
-    this.all = all
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.all.map(peer => peer[Symbol.asyncDispose]()))
-  }
-}
+export const startBoxoPeers = (count: number) => startPeers(count, () => BoxoPeer.start())
 
 function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')

@@ -3,7 +3,7 @@ import { unixfs } from '@helia/unixfs'
 import { CID } from 'multiformats/cid'
 import { expect } from 'vitest'
 import type { Client } from '../../integration/support/client.ts'
-import type { BoxoFile } from './boxo-peer.ts'
+import type { PeerFile } from './peer-process.ts'
 
 /** Something that is to happen while a file is read, as soon as so many bytes of it are there. */
 export interface Incident {
@@ -21,7 +21,7 @@ export interface Reading {
 /** Reads a file and finds it to be what it should be. */
 export async function readFile(
   client: Client,
-  file: BoxoFile,
+  file: PeerFile,
   incidents: readonly Incident[] = []
 ): Promise<Reading> {
   const hash = createHash('sha256')

@@ -1,0 +1,48 @@
+import type { BlocksRequest } from '../../src/cli/swarm/blocks.ts'
+import type { FaultPlan } from './fault.ts'
+
+/** What a peer is to be from now on; whatever it was before is over. */
+export interface PeerTask {
+  readonly blocks: BlocksRequest
+  /** Which of the blocks it has, by number; all if not given. */
+  readonly held?: readonly number[]
+  readonly fault: FaultPlan
+  /** Of how long it takes for each answer. */
+  readonly delaySeed: number
+}
+
+/** What a peer did since its last task began. */
+export interface PeerStats {
+  /** Blocks it was asked for, each time it was. */
+  readonly blockWants: number
+  /** Times it was asked whether it has a block. */
+  readonly haveWants: number
+  /** Blocks handed to the network, without those that were spoilt, and those that drip once they are complete. */
+  readonly blocksSent: number
+  readonly spoiltSent: number
+  /** Bytes of all messages handed to the network, but for the content of spoilt blocks. */
+  readonly sentBytes: number
+  /** Connections open now. */
+  readonly connections: number
+}
+
+/** What a peer's process can be told to do, with what, and what it answers. */
+export interface PeerCommands {
+  /** Comes first, and once. Answers where it can be dialled, with its peer id. */
+  start(address: string): string
+  begin(task: PeerTask): void
+  setFault(fault: FaultPlan): void
+  stats(): PeerStats
+}
+
+/** From the parent to the peer's process. */
+export interface CommandMessage<Name extends keyof PeerCommands = keyof PeerCommands> {
+  readonly id: number
+  readonly name: Name
+  readonly args: Parameters<PeerCommands[Name]>
+}
+
+/** From the peer's process to its parent: how the command with this id ended. */
+export type AnswerMessage =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: string }
