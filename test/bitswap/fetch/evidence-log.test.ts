@@ -28,6 +28,23 @@ test(`the last ${MAX_PER_PEER} of a peer are kept`, () => {
   expect(kept).toEqual(Array.from({ length: MAX_PER_PEER }, (_, index) => 2 * MAX_PER_PEER + 1 + index))
 })
 
+test('much of one kind does not hide what there is of another', () => {
+  const log = new EvidenceLog()
+  log.note('a', 'CORRUPT_BLOCK', cidOf(1), 1)
+  log.note('a', 'TIMEOUT', cidOf(2), 2)
+  for (let at = 3; at < 100; at++) log.note('a', 'UNREQUESTED_BLOCK', undefined, at)
+  const kept = log.of('a')
+  expect(kept).toHaveLength(MAX_PER_PEER)
+  expect(kept.slice(0, 2).map(({ fault, at }) => [fault, at])).toEqual([
+    ['CORRUPT_BLOCK', 1],
+    ['TIMEOUT', 2]
+  ])
+  expect(kept.slice(2).map(({ at }) => at)).toEqual([94, 95, 96, 97, 98, 99])
+  // Of those, the oldest goes first.
+  log.note('a', 'CORRUPT_BLOCK', cidOf(3), 100)
+  expect(log.of('a').map(({ at }) => at)).toEqual([2, 94, 95, 96, 97, 98, 99, 100])
+})
+
 test(`of more than ${MAX_PEERS} peers the one is forgotten that did nothing wrong for longest`, () => {
   const log = new EvidenceLog()
   for (let peer = 0; peer < MAX_PEERS; peer++) log.note(`${peer}`, 'TIMEOUT', undefined, peer)
