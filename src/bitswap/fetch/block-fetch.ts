@@ -32,10 +32,10 @@ const MIN_RETRY_MS = 1_000
 const MAX_RETRY_MS = 4_000
 
 /**
- * How a peer stands: asked as any other; let in to find out whether it does better now (its circuit is HALF_OPEN); or
- * only let in because too many others are refused.
+ * How a peer stands: asked as any other; not known, since it never delivered anything; let in to find out whether it does
+ * better now (its circuit is HALF_OPEN); or only let in because too many others are refused.
  */
-export type Standing = 'ORDINARY' | 'PROBATION' | 'LAST_RESORT'
+export type Standing = 'ORDINARY' | 'UNKNOWN' | 'PROBATION' | 'LAST_RESORT'
 
 /** What becomes of a fetch as it goes on. */
 export interface FetchWatcher {
@@ -74,7 +74,7 @@ export interface FetchContext {
 }
 
 /** Best first. */
-const standings: readonly Standing[] = ['ORDINARY', 'PROBATION', 'LAST_RESORT']
+const standings: readonly Standing[] = ['ORDINARY', 'UNKNOWN', 'PROBATION', 'LAST_RESORT']
 
 interface Waiter {
   readonly watcher: FetchWatcher
@@ -103,6 +103,8 @@ export class BlockFetch {
   readonly #lacking = new Set<Supplier>()
   /** Whether that is believed which peers have told other fetches: it may be different by now. */
   #believesOthers = true
+  /** What a peer was asked besides, to find out how it does. */
+  #probe: Ask | undefined
   #isOver = false
   #hedge: Deadline | undefined
   #search: Deadline | undefined
@@ -194,7 +196,7 @@ export class BlockFetch {
   deliver(block: Uint8Array, supplier: Supplier): void {
     const waiters = [...this.#waiters]
     this.forget(supplier)
-    this.#end()
+    this.#end(true)
     for (const waiter of waiters) {
       this.#dismiss(waiter)
       waiter.watcher.onBlock(supplier)
@@ -223,9 +225,12 @@ export class BlockFetch {
     waiter.watcher.signal?.removeEventListener('abort', waiter.onAbort)
   }
 
-  #end(): void {
+  #end(isDelivered = false): void {
     if (this.#isOver) return
     this.#isOver = true
+    // Else it would never be known how that peer does.
+    if (this.#probe !== undefined && (!isDelivered || this.#probe.isOverdue))
+      this.#context.withdraw(this.#probe.supplier, this)
     for (const deadline of [this.#hedge, this.#search, this.#retry]) deadline?.cancel()
     for (const supplier of this.#addressed) this.#context.withdraw(supplier, this)
     this.#context.onOver(this)
@@ -273,21 +278,32 @@ export class BlockFetch {
     }
     this.#live.set(supplier, ask)
     this.#planHedge(this.#context.hedgeAfterMs(), false)
-    if (this.#context.standing(supplier) === 'ORDINARY') this.#probe()
+    if (this.#context.standing(supplier) === 'ORDINARY') this.#askBesides(supplier)
     if (this.#isUnsure(supplier)) this.#askAround()
     // Last, since who is told may give up.
     for (const { watcher } of this.#waiters) watcher.onAsk(supplier)
     return true
   }
 
-  /** Asks a peer on probation besides, so that nobody has to wait for it. */
-  #probe(): void {
-    const isOnProbation = (supplier: Supplier): boolean => this.#context.standing(supplier) === 'PROBATION'
-    const supplier = this.#eligible().find(isOnProbation)
-    if (supplier === undefined || [...this.#asked].some(isOnProbation)) return
-    if (this.#context.ask(supplier, this, 'BLOCK') === undefined) return
-    this.#addressed.add(supplier)
-    this.#asked.add(supplier)
+  /**
+   * Asks, besides a peer that is known, one of which it is not known how it does, so that nobody has to wait for it. It may
+   * take its time after the block is there.
+   */
+  #askBesides({ pace }: Supplier): void {
+    if (this.#probe !== undefined) return
+    const isDue = (supplier: Supplier): boolean => {
+      const standing = this.#standing(supplier)
+      return standing === 'PROBATION' || (standing === 'UNKNOWN' && pace.isKnown && supplier.asks.size === 0)
+    }
+    const supplier = this.#eligible().find(isDue)
+    this.#probe = supplier && this.#context.ask(supplier, this, 'BLOCK')
+    if (this.#probe !== undefined) this.#asked.add(this.#probe.supplier)
+  }
+
+  #standing(supplier: Supplier): Standing {
+    const standing = this.#context.standing(supplier)
+    const isKnown = supplier.pace.isKnown || supplier.hasPromised(this.multihash)
+    return standing === 'ORDINARY' && !isKnown ? 'UNKNOWN' : standing
   }
 
   /** Whether a peer may well not deliver: it often lacks blocks, or nothing is known of anybody. */
@@ -342,7 +358,7 @@ export class BlockFetch {
   /** Who can be asked of those that stand best, by the time that is expected to pass until the block is there. */
   #ranked(): Array<{ supplier: Supplier; costMs: number }> {
     const now = this.#context.deadlines.awakeMs
-    const byStanding = Map.groupBy(this.#eligible(), supplier => this.#context.standing(supplier))
+    const byStanding = Map.groupBy(this.#eligible(), supplier => this.#standing(supplier))
     const eligible = standings.map(standing => byStanding.get(standing)).find(Boolean) ?? []
     const known = eligible.filter(({ pace }) => pace.isKnown)
     // Of who is not known yet the best is expected.

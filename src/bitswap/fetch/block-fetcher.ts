@@ -36,6 +36,9 @@ const MIN_BYTES_PER_S = 1_024
 /** However much a peer sends meanwhile, a block is not waited for longer than this, in ms. */
 const MAX_WAIT_MS = 30_000
 
+/** What is asked for nobody any more is listened for this long after its time is up, in ms. */
+const MAX_UNCONFIRMED_MS = 4_000
+
 /** A peer counts as active for this long after it was asked, in ms. */
 const ACTIVE_MS = 30_000
 
@@ -357,9 +360,14 @@ export class BlockFetcher implements FetchContext {
   #deadline(ask: Ask): void {
     const { supplier, multihash } = ask
     const limitMs = this.#limitMs(supplier)
-    const progressBytes = supplier.receivedBytes - ask.seenBytes
-    const dueBytes = (MIN_BYTES_PER_S * limitMs * supplier.waiting) / 1000
-    if (progressBytes >= dueBytes && this.deadlines.awakeMs - ask.askedAtMs < MAX_WAIT_MS) {
+    const graceMs = Math.min(limitMs * this.#gate.stretch, MAX_STRETCHED_MS) - limitMs
+    const getsOn = this.#getsOn(ask, limitMs)
+    // What is asked for nobody any more only matters if it is clear how it ends.
+    if ((getsOn || graceMs > 0) && !this.#fetches.has(multihash)) {
+      this.#end(ask, IGNORED)
+      return
+    }
+    if (getsOn) {
       ask.seenBytes = supplier.receivedBytes
       ask.deadline = this.deadlines.add(limitMs, () => this.#deadline(ask))
       return
@@ -367,10 +375,15 @@ export class BlockFetcher implements FetchContext {
     ask.isOverdue = true
     supplier.failed()
     // It is listened to on, and blamed later the more this node itself is in doubt.
-    const graceMs = Math.min(limitMs * this.#gate.stretch, MAX_STRETCHED_MS) - limitMs
     if (graceMs > 0) ask.deadline = this.deadlines.add(graceMs, () => this.#blameSilence(ask))
     else this.#blameSilence(ask)
     this.#fetches.get(multihash)?.ended(ask)
+  }
+
+  /** Whether a peer sends enough for all that it is waited for. */
+  #getsOn({ supplier, seenBytes, askedAtMs }: Ask, limitMs: number): boolean {
+    const dueBytes = (MIN_BYTES_PER_S * limitMs * supplier.waiting) / 1000
+    return supplier.receivedBytes - seenBytes >= dueBytes && this.deadlines.awakeMs - askedAtMs < MAX_WAIT_MS
   }
 
   #blameSilence(ask: Ask): void {
@@ -378,6 +391,9 @@ export class BlockFetcher implements FetchContext {
     const isPromised = kind === 'BLOCK' && supplier.hasPromised(multihash)
     const silence = supplier.receivedBytes > seenBytes ? 'DRIP' : 'TIMEOUT'
     this.#blame(ask, isPromised ? 'HAVE_WITHOUT_BLOCK' : silence)
+    if (this.#fetches.has(multihash)) return
+    // Nobody is left to take it back.
+    ask.deadline = this.deadlines.add(MAX_UNCONFIRMED_MS, () => this.#end(ask, IGNORED))
   }
 
   /** Counts a fault as soon as it is sure that it is the peer's. It is listened to on. */

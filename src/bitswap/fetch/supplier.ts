@@ -67,8 +67,8 @@ export class Supplier {
   delivered(multihash: string, elapsedMs: number, nowMs: number): void {
     this.lastDeliveredMs = nowMs
     this.#promises.delete(multihash)
+    this.#window = this.pace.isKnown ? Math.min(MAX_WINDOW, this.#window + 1) : MAX_WINDOW
     this.pace.delivered(elapsedMs)
-    this.#window = Math.min(MAX_WINDOW, this.#window + 1)
   }
 
   /** It did not answer as it should have: it is asked for less at once, as TCP does. */

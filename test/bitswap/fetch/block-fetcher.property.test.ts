@@ -5,8 +5,8 @@ import { Bench, blocks, type FakePeer, type Got, NOTHING } from './support/fetch
 
 /** No peer has less time than this to answer, in ms. */
 const LEAST_LIMIT_MS = 250
-/** Time until the last cancel has gone and streams are closed, in ms. */
-const REST_MS = 4_100
+/** Time until the last cancel has gone, streams are closed, and nothing is listened for any more, in ms. */
+const REST_MS = 6_200
 const BLOCKS = 12
 
 /** What a peer does with something it is asked. */

@@ -6,8 +6,8 @@ import { Bench, blocks, type FakePeer, NOTHING } from './support/fetcher.ts'
 
 /** A second peer is asked after this long while nothing is known of any, in ms. */
 const UNKNOWN_HEDGE_MS = 250
-/** Time until the last cancel has gone and streams are closed, in ms. */
-const REST_MS = 4_100
+/** Time until the last cancel has gone, streams are closed, and nothing is listened for any more, in ms. */
+const REST_MS = 6_200
 
 /** Peers that have delivered blocks in `ms` each. */
 async function withKnown(bench: Bench, ...everyMs: readonly number[]): Promise<FakePeer[]> {
@@ -157,14 +157,62 @@ describe('while nothing is known of anybody', () => {
 })
 
 describe('a peer that is known', () => {
-  test('is asked alone', async () => {
+  test('is asked alone by those who are known', async () => {
+    const bench = new Bench()
+    const [a, b] = (await withKnown(bench, 50, 50)) as [FakePeer, FakePeer]
+    bench.get(0)
+    await bench.settle()
+    expect(a.takeMessages()).toEqual([['want 0']])
+    expect(b.takeMessages()).toEqual([])
+  })
+
+  test('shows what one that is new is like, for whom nobody waits', async () => {
+    const bench = new Bench()
+    const [a] = (await withKnown(bench, 50)) as [FakePeer]
+    const [b] = bench.connect(1) as [FakePeer]
+    const gots = [bench.get(0), bench.get(1)]
+    await bench.settle()
+    // One block only.
+    expect([a.takeLines(), b.takeLines()]).toEqual([['want 0', 'want 1'], ['want 0']])
+    for (const number of [0, 1]) await a.send(number)
+    await bench.settle()
+    expect(gots.map(({ from }) => from)).toEqual([[a.link.peer], [a.link.peer]])
+    expect([b.takeLines(), b.inFlight]).toEqual([[], 1])
+    await b.send(0)
+    expect([b.successes, b.inFlight]).toEqual([1, 0])
+    bench.get(2)
+    bench.get(3)
+    await bench.settle()
+    // From now on it is one of them.
+    expect(b.takeLines()).toContain('want 2')
+  })
+
+  test('shows that one that is new does not answer', async () => {
     const bench = new Bench()
     const [a] = (await withKnown(bench, 50)) as [FakePeer]
     const [b] = bench.connect(1) as [FakePeer]
     bench.get(0)
     await bench.settle()
-    expect(a.takeMessages()).toEqual([['want 0']])
-    expect(b.takeMessages()).toEqual([])
+    await a.send(0)
+    await bench.advance(2_025)
+    expect(b.faults).toEqual([])
+    bench.get(1)
+    await bench.settle()
+    await a.send(1)
+    await bench.settle()
+    expect(b.faults).toEqual([['TIMEOUT', 0]])
+  })
+
+  test('does not hold what it is not known of for long, if nothing else comes', async () => {
+    const bench = new Bench()
+    const [a] = (await withKnown(bench, 50)) as [FakePeer]
+    const [b] = bench.connect(1) as [FakePeer]
+    bench.get(0)
+    await bench.settle()
+    await a.send(0)
+    await bench.advance(REST_MS)
+    expect([b.inFlight, b.failures, b.faults]).toEqual([0, 0, []])
+    expect(bench.remains).toEqual(NOTHING)
   })
 
   test.each([
@@ -244,14 +292,14 @@ describe('a peer that is known', () => {
     expect([a.takeLines(), b.takeLines()]).toEqual([[], ['want 1']])
   })
 
-  test('does not stand behind one that is new: of that the best is expected', async () => {
+  test('comes before one that is new', async () => {
     const bench = new Bench()
     const [a] = (await withKnown(bench, 100)) as [FakePeer]
     const [b] = bench.connect(1) as [FakePeer]
     bench.get(0)
     bench.get(1)
     await bench.settle()
-    expect([a.takeLines(), b.takeLines()]).toEqual([['want 0'], ['want 1']])
+    expect([a.takeLines(), b.takeLines()]).toEqual([['want 0', 'want 1'], ['want 0']])
   })
 
   test('comes after one that says it has the block', async () => {
@@ -1061,9 +1109,22 @@ describe('a peer on probation', () => {
     await steady.send(0)
     await bench.settle()
     expect(got.from).toEqual([steady.link.peer])
-    expect(probed.takeLines()).toEqual(['cancel 0'])
+    expect(probed.takeLines()).toEqual([])
     expect(probed.status?.circuitState).toBe('HALF_OPEN')
-    expect(probed.inFlight).toBe(0)
+    // It may take its time.
+    await bench.advance(1_000)
+    await probed.send(0)
+    expect([probed.status?.circuitState, probed.inFlight]).toEqual(['CLOSED', 0])
+  })
+
+  test('is not asked any more when the caller gives up', async () => {
+    const { bench, probed } = await withProbation()
+    const got = bench.get(0)
+    await bench.settle()
+    got.abort()
+    await bench.settle()
+    expect(probed.takeLines()).toEqual(['want 0', 'cancel 0'])
+    expect([probed.status?.circuitState, probed.inFlight]).toEqual(['HALF_OPEN', 0])
   })
 
   test('may deliver, and is well again', async () => {
@@ -1228,7 +1289,8 @@ describe('a peer that recovers', () => {
       await bench.settle()
       expect(got.bytes).toBeDefined()
     }
-    expect(asked).toEqual({ recovering: 10, other: 10 })
+    // And once besides, as it has not delivered anything yet.
+    expect(asked).toEqual({ recovering: 11, other: 10 })
   })
 
   test('is asked for every block that nobody else can be asked for', async () => {

@@ -36,14 +36,17 @@ test('it is known by the key of its peer', () => {
 })
 
 describe('asked at once', () => {
-  test('are four blocks at first, one more with each that arrives, and sixteen at most', () => {
+  test('are four blocks at first, sixteen once one has arrived, and after a failure one more with each', () => {
     const { supplier, fill } = createSupplier()
-    const windows = Array.from({ length: 15 }, () => {
-      const window = fill()
+    const windows = [fill()]
+    supplier.delivered('a', 10, 0)
+    windows.push(fill())
+    supplier.failed()
+    for (let block = 0; block < 10; block++) {
+      windows.push(fill())
       supplier.delivered('a', 10, 0)
-      return window
-    })
-    expect(windows).toEqual([4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 16, 16])
+    }
+    expect(windows).toEqual([4, 16, 8, 9, 10, 11, 12, 13, 14, 15, 16, 16])
   })
 
   test('are half as many after each failure, and one at least', () => {
