@@ -148,6 +148,14 @@ export class BlockFetch {
     connected.then(onEnd, onEnd)
   }
 
+  /** A peer is connected now. */
+  joined(supplier: Supplier): void {
+    if (!this.isWaiting) this.advance()
+    // Nothing is known of anybody, so it may be wise not to wait for who was asked first.
+    else if (!this.#isAnybodyKnown && this.#wantsWord.size < MAX_ASKED_AROUND && this.#isEligible(supplier))
+      this.#askForWord(supplier)
+  }
+
   /** Asks the next peer, if that is of use now. */
   advance(): void {
     // To ask who may be asked can end a time out, which lets everybody advance.
@@ -278,7 +286,7 @@ export class BlockFetch {
     }
     this.#live.set(supplier, ask)
     this.#planHedge(this.#context.hedgeAfterMs(), false)
-    if (this.#context.standing(supplier) === 'ORDINARY') this.#askBesides(supplier)
+    if (this.#standing(supplier) === 'ORDINARY') this.#askBesides()
     if (this.#isUnsure(supplier)) this.#askAround()
     // Last, since who is told may give up.
     for (const { watcher } of this.#waiters) watcher.onAsk(supplier)
@@ -286,14 +294,14 @@ export class BlockFetch {
   }
 
   /**
-   * Asks, besides a peer that is known, one of which it is not known how it does, so that nobody has to wait for it. It may
-   * take its time after the block is there.
+   * Asks, besides one that is as good as known to deliver, a peer of which it is not known how it does, so that nobody has to
+   * wait for it. It may take its time after the block is there.
    */
-  #askBesides({ pace }: Supplier): void {
+  #askBesides(): void {
     if (this.#probe !== undefined) return
     const isDue = (supplier: Supplier): boolean => {
       const standing = this.#standing(supplier)
-      return standing === 'PROBATION' || (standing === 'UNKNOWN' && pace.isKnown && supplier.asks.size === 0)
+      return standing === 'PROBATION' || (standing === 'UNKNOWN' && supplier.asks.size === 0)
     }
     const supplier = this.#eligible().find(isDue)
     this.#probe = supplier && this.#context.ask(supplier, this, 'BLOCK')
@@ -310,18 +318,20 @@ export class BlockFetch {
   #isUnsure(supplier: Supplier): boolean {
     if (supplier.hasPromised(this.multihash)) return false
     if (supplier.pace.hitShare < LIKELY_SHARE) return true
-    return ![...this.#context.suppliers()].some(({ pace }) => pace.isKnown)
+    return !this.#isAnybodyKnown
   }
 
   /** Asks others whether they have the block. */
   #askAround(): void {
     const others = this.#ranked().slice(0, MAX_ASKED_AROUND - this.#wantsWord.size)
-    for (const { supplier } of others) {
-      if (supplier.hasPromised(this.multihash)) continue
-      if (this.#context.ask(supplier, this, 'HAVE') === undefined) continue
-      this.#addressed.add(supplier)
-      this.#wantsWord.add(supplier)
-    }
+    for (const { supplier } of others) this.#askForWord(supplier)
+  }
+
+  #askForWord(supplier: Supplier): void {
+    if (supplier.hasPromised(this.multihash)) return
+    if (this.#context.ask(supplier, this, 'HAVE') === undefined) return
+    this.#addressed.add(supplier)
+    this.#wantsWord.add(supplier)
   }
 
   /** Has another peer asked if there is no block by then. @param isFree - whether that is no matter of the budget */
@@ -331,13 +341,21 @@ export class BlockFetch {
       if (this.#live.size === 0) return
       for (const ask of this.#live.values()) this.#context.isTakingLong(ask)
       this.#connectMore()
-      // Who is tried out is asked for little: that is no matter of the budget either.
-      const isTrial = [...this.#live.values()].every(ask => ask.isTrial)
       const isUseful = this.#eligible().length > 0
-      const mayAsk = isUseful && (isFree || isTrial || this.#context.takeHedge())
+      // Who is tried out is asked for little: that is no matter of the budget either.
+      const mayAsk = isUseful && (isFree || this.#isTrial || this.#context.takeHedge())
       const isAsked = mayAsk && this.#askNext()
       if (!isAsked) this.#planHedge(this.#context.hedgeAfterMs(), false)
     })
+  }
+
+  get #isAnybodyKnown(): boolean {
+    return [...this.#context.suppliers()].some(({ pace }) => pace.isKnown)
+  }
+
+  /** Whether all who are waited for had not delivered anything when they were asked. */
+  get #isTrial(): boolean {
+    return [...this.#live.values()].every(ask => ask.isTrial)
   }
 
   /** Those that are connected may not do. */

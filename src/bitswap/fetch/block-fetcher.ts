@@ -159,7 +159,7 @@ export class BlockFetcher implements FetchContext {
     })
     const supplier: Supplier = new Supplier(link, outbox)
     this.#suppliers.set(link.key, supplier)
-    this.#advanceAll()
+    for (const fetch of [...this.#fetches.values()]) fetch.joined(supplier)
   }
 
   /** Its last connection is gone. @param isItsFault - whether it broke, or the peer closed it */
