@@ -111,27 +111,26 @@ describe('lists of peers', () => {
 })
 
 describe('a peer that sends what was not asked for', () => {
-  /** The service fetches a block itself, and each of these peers sends something else for it. */
+  /** The service fetches blocks itself, and each of three peers sends something else for one. */
   async function spoil(init: BitswapProtectionInit = {}) {
     const created = await createStarted(4, init)
     const { manager, node, ids, connections, advance } = created
-    const { cid, prefix } = await blockOf(100)
-    const got = manager.getBlock(cid, { signal: AbortSignal.timeout(60_000) })
-    got.catch(() => {})
     for (const connection of connections.values())
       connection.onOpening = opening => {
         void opening.open()
       }
     const spoilers = ids.slice(0, 3)
-    for (let passed = 0; passed < 20_000; passed += 500) {
-      await advance(500)
-      for (const [number, id] of spoilers.entries()) {
-        if (created.status(id)?.circuitState === 'OPEN') continue
-        const { theirs } = await node.receive(connections.get(id)!)
-        theirs.send(blocks({ prefix, data: Uint8Array.of(number, passed & 0xff, passed >> 8) }))
-        await theirs.close()
-        await settle()
-      }
+    for (const [number, spoiler] of spoilers.entries()) {
+      const others = ids.filter(id => id !== spoiler)
+      for (const id of others) manager.isolate(id)
+      const { cid, prefix } = await blockOf(100 + number)
+      manager.getBlock(cid, { signal: AbortSignal.timeout(60_000) }).catch(() => {})
+      await advance(200)
+      const { theirs } = await node.receive(connections.get(spoiler)!)
+      theirs.send(blocks({ prefix, data: Uint8Array.of(number) }))
+      await theirs.close()
+      await settle()
+      for (const id of others) manager.release(id)
     }
     return { ...created, spoilers }
   }
