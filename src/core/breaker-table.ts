@@ -283,8 +283,9 @@ export class BreakerTable {
     const base = slot * this.records.stride
     const { successThreshold, maxRequests } = this.#options
     const due = Math.min(successThreshold * this.proof(slot, nowMs), maxRequests)
+    const successRun = this.records.ints[base + SUCCESS_RUN]!
     if (outcome === FAILURE) this.#setState(slot, OPEN, nowMs)
-    else if (this.records.ints[base + SUCCESS_RUN]! >= due) this.#setState(slot, CLOSED, nowMs)
+    else if (successRun >= due) this.#setState(slot, CLOSED, nowMs)
     else if (this.#probesUnderWay(base) > 0) this.#startProbesDeadline(base, nowMs)
     else this.#setExpiry(base, Infinity)
   }

@@ -88,7 +88,7 @@ export const mutants: Mutant[] = [
     'if (false) this.#setState'
   ),
   inTable('closes when all probes are taken', 'if (successRun >=', 'if (this.#probesTaken(base) >='),
-  inTable('closes after one success', 'successRun >= this.#options.successThreshold', 'successRun >= 1'),
+  inTable('closes after one success', 'successRun >= due', 'successRun >= 1'),
   {
     name: 'no probe at all when maxRequests is 0',
     file: 'circuit-breaker.ts',
