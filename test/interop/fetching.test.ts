@@ -142,7 +142,7 @@ describe('with protectBitswap', () => {
       others.map(peer => ({ afterBytes: FILE_BYTES / 8, happen: () => peer.freeze() }))
     )
     expect(longestPauseMs).toBeLessThan(STOCK_MS / 2)
-    expect(await blocksSent([well!])).toBeGreaterThan(FILE_BLOCKS / 2)
+    expect(await blocksSent([well!])).toBeGreaterThan(FILE_BLOCKS / 4)
     expectNoBlame(client, well!)
   })
 
