@@ -94,7 +94,7 @@ export class BlockFetch {
   readonly #waiters = new Set<Waiter>()
   /** Who was asked anything on the connection that stands, and has to be told when it is over. */
   readonly #addressed = new Set<Supplier>()
-  /** Of these, who was asked for the block, and is not asked again for now. */
+  /** Of these, who was asked for the block, and is not asked again before the next retry. */
   readonly #asked = new Set<Supplier>()
   /** Those of whom it is not known what becomes of it. */
   readonly #live = new Map<Supplier, Ask>()
