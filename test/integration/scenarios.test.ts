@@ -215,7 +215,7 @@ describe(`with SEED=${SEED}`, () => {
       ]
     ]
     test.each(outages)('all are %s', async (_, begin, end) => {
-      const scenario = healthy(SEED, { ...SIZE, blocks: 200 })
+      const scenario = healthy(SEED, SIZE)
       let over = Promise.resolve()
       const run = await runProtected(scenario, {
         onDelivered(count) {

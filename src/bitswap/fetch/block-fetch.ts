@@ -12,6 +12,9 @@ const MIN_GRACE_MS = 50
 /** Peers asked at once whether they have a block. */
 const MAX_ASKED_AROUND = 32
 
+/** While nothing is known of anybody, so many peers are asked for one block at once. */
+const MAX_RACERS = 3
+
 /** How much less likely a peer is to have a block if others said they have it. */
 const UNPROMISED_SHARE = 0.1
 
@@ -65,6 +68,8 @@ export interface FetchContext {
   isTakingLong(ask: Ask): void
   /** Whether a second request may be made now. */
   takeHedge(): boolean
+  /** Whether a new peer may be tried out now. */
+  takeTrial(): boolean
   /** Connects to more of the providers that were given. */
   connectMore(fetch: BlockFetch): void
   /** Looks for more providers, if that is not under way. */
@@ -111,6 +116,8 @@ export class BlockFetch {
   #retry: Deadline | undefined
   #retryMs = MIN_RETRY_MS
   #isAdvancing = false
+  /** Whether others were asked while this node may have been cut off, and it has not shown since that it is not. */
+  #isCutOff = false
   /** Connections being made to peers that may have it. */
   #connecting = 0
   /** Whether providers were looked for since those were last asked once more who have said nothing. */
@@ -152,8 +159,7 @@ export class BlockFetch {
   joined(supplier: Supplier): void {
     if (!this.isWaiting) this.advance()
     // Nothing is known of anybody, so it may be wise not to wait for who was asked first.
-    else if (!this.#isAnybodyKnown && this.#wantsWord.size < MAX_ASKED_AROUND && this.#isEligible(supplier))
-      this.#askForWord(supplier)
+    else if (!this.#isAnybodyKnown && this.#isEligible(supplier)) this.#tell(this.#askAround([supplier]))
   }
 
   /** Asks the next peer, if that is of use now. */
@@ -161,7 +167,7 @@ export class BlockFetch {
     // To ask who may be asked can end a time out, which lets everybody advance.
     if (this.#isOver || this.#isAdvancing || this.#live.size > 0) return
     this.#isAdvancing = true
-    if (!this.#askNext() && this.#wantsWord.size === 0) this.#starve()
+    if (!this.#askNext() && (this.#wantsWord.size === 0 || this.#isCutOff)) this.#starve()
     this.#isAdvancing = false
   }
 
@@ -181,15 +187,31 @@ export class BlockFetch {
     this.#asked.delete(supplier)
     if (this.#isOver) return
     const isPromised = [...this.#live.keys()].some(asked => asked.hasPromised(this.multihash))
-    if (this.#live.size > 0 && !isPromised) this.#planHedge(MIN_GRACE_MS, true)
+    if (this.#live.size > 0 && !isPromised) {
+      if (this.#isTrial && this.#live.size < MAX_RACERS) this.#askNext()
+      else this.#planHedge(MIN_GRACE_MS, true)
+    }
     this.advance()
+  }
+
+  /** This node is not cut off any more: who was asked for the block meanwhile may send it now, as late as it is. */
+  reconnected(): void {
+    if (!this.#isCutOff) return
+    this.#isCutOff = false
+    for (const supplier of this.#addressed) {
+      const ask = supplier.asks.get(this.multihash)
+      if (ask?.kind === 'BLOCK') this.#live.set(supplier, ask)
+    }
+    this.#retryMs = MIN_RETRY_MS
+    this.#planRetry(MIN_GRACE_MS)
   }
 
   /** A peer lacks the block: so may others. */
   lacked(ask: Ask): void {
     this.#lacking.add(ask.supplier)
-    if (!this.#isOver) this.#askAround()
+    const racers = this.#isOver ? [] : this.#askAround()
     this.ended(ask)
+    this.#tell(racers)
   }
 
   /** A peer is gone, with all that was asked of it. */
@@ -251,8 +273,13 @@ export class BlockFetch {
    */
   #askNext(): boolean {
     const isAsked = this.#askOne()
-    if (isAsked && this.#context.isOutage) while (this.#wantsWord.size < MAX_ASKED_AROUND && this.#askOne());
-    return isAsked
+    if (!this.#context.isOutage) return isAsked
+    this.#isCutOff = true
+    if (!isAsked) return false
+    for (const supplier of this.#eligible())
+      if (this.#wantsWord.size < MAX_ASKED_AROUND && !supplier.hasPromised(this.multihash))
+        this.#ask(supplier)
+    return true
   }
 
   #askOne(): boolean {
@@ -274,23 +301,40 @@ export class BlockFetch {
 
   /** Returns whether the peer was asked. */
   #ask(supplier: Supplier): boolean {
-    const isPromised = supplier.hasPromised(this.multihash)
-    const kind = this.#context.isOutage && this.#asked.size > 0 && !isPromised ? 'HAVE' : 'BLOCK'
-    const ask = this.#context.ask(supplier, this, kind)
+    const kind = this.#kindFor(supplier)
+    if (kind === 'HAVE') {
+      const isAsked = this.#askForWord(supplier)
+      if (isAsked) this.#asked.add(supplier)
+      return isAsked
+    }
+    if (!this.#askForBlock(supplier)) return false
+    this.#planHedge(this.#context.hedgeAfterMs(), false)
+    if (this.#standing(supplier) === 'ORDINARY') this.#askBesides()
+    const racers = this.#isUnsure(supplier) ? this.#askAround() : []
+    this.#tell([supplier, ...racers])
+    return true
+  }
+
+  #askForBlock(supplier: Supplier): boolean {
+    const ask = this.#context.ask(supplier, this, 'BLOCK')
     if (ask === undefined) return false
     this.#addressed.add(supplier)
     this.#asked.add(supplier)
-    if (kind === 'HAVE') {
-      this.#wantsWord.add(supplier)
-      return true
-    }
     this.#live.set(supplier, ask)
-    this.#planHedge(this.#context.hedgeAfterMs(), false)
-    if (this.#standing(supplier) === 'ORDINARY') this.#askBesides()
-    if (this.#isUnsure(supplier)) this.#askAround()
-    // Last, since who is told may give up.
-    for (const { watcher } of this.#waiters) watcher.onAsk(supplier)
     return true
+  }
+
+  /** To be called last, since who is told may give up. */
+  #tell(asked: readonly Supplier[]): void {
+    for (const supplier of asked) for (const { watcher } of this.#waiters) watcher.onAsk(supplier)
+  }
+
+  /** While this node may be cut off, one is asked for the block. */
+  #kindFor(supplier: Supplier): AskKind {
+    if (!this.#context.isOutage || supplier.hasPromised(this.multihash)) return 'BLOCK'
+    const isAsked = (other: Supplier): boolean =>
+      other !== supplier && other.asks.get(this.multihash)?.kind === 'BLOCK'
+    return [...this.#addressed].some(isAsked) ? 'HAVE' : 'BLOCK'
   }
 
   /**
@@ -299,11 +343,11 @@ export class BlockFetch {
    */
   #askBesides(): void {
     if (this.#probe !== undefined) return
-    const isDue = (supplier: Supplier): boolean => {
-      const standing = this.#standing(supplier)
-      return standing === 'PROBATION' || (standing === 'UNKNOWN' && supplier.asks.size === 0)
-    }
-    const supplier = this.#eligible().find(isDue)
+    const eligible = this.#eligible()
+    const isNew = (supplier: Supplier): boolean =>
+      this.#standing(supplier) === 'UNKNOWN' && supplier.asks.size === 0 && this.#context.takeTrial()
+    const supplier =
+      eligible.find(supplier => this.#standing(supplier) === 'PROBATION') ?? eligible.find(isNew)
     this.#probe = supplier && this.#context.ask(supplier, this, 'BLOCK')
     if (this.#probe !== undefined) this.#asked.add(this.#probe.supplier)
   }
@@ -321,17 +365,28 @@ export class BlockFetch {
     return !this.#isAnybodyKnown
   }
 
-  /** Asks others whether they have the block. */
-  #askAround(): void {
-    const others = this.#ranked().slice(0, MAX_ASKED_AROUND - this.#wantsWord.size)
-    for (const { supplier } of others) this.#askForWord(supplier)
+  /**
+   * Asks others as well: for the block while nothing is known of anybody and few are asked, else whether they have it.
+   * Returns who was asked for the block.
+   */
+  #askAround(others: readonly Supplier[] = this.#ranked().map(({ supplier }) => supplier)): Supplier[] {
+    const isNew = !this.#isAnybodyKnown && !this.#context.isOutage
+    const racers: Supplier[] = []
+    for (const supplier of others) {
+      const mayRace = isNew && this.#live.size < MAX_RACERS && supplier.asks.size === 0
+      if (!mayRace) this.#askForWord(supplier)
+      else if (this.#askForBlock(supplier)) racers.push(supplier)
+    }
+    return racers
   }
 
-  #askForWord(supplier: Supplier): void {
-    if (supplier.hasPromised(this.multihash)) return
-    if (this.#context.ask(supplier, this, 'HAVE') === undefined) return
+  /** Returns whether the peer was asked. */
+  #askForWord(supplier: Supplier): boolean {
+    if (supplier.hasPromised(this.multihash) || this.#wantsWord.size >= MAX_ASKED_AROUND) return false
+    if (this.#context.ask(supplier, this, 'HAVE') === undefined) return false
     this.#addressed.add(supplier)
     this.#wantsWord.add(supplier)
+    return true
   }
 
   /** Has another peer asked if there is no block by then. @param isFree - whether that is no matter of the budget */
@@ -342,8 +397,9 @@ export class BlockFetch {
       for (const ask of this.#live.values()) this.#context.isTakingLong(ask)
       this.#connectMore()
       const isUseful = this.#eligible().length > 0
-      // Who is tried out is asked for little: that is no matter of the budget either.
-      const mayAsk = isUseful && (isFree || this.#isTrial || this.#context.takeHedge())
+      // Who is tried out is asked for little, and a word costs little: that is no matter of the budget either.
+      const costsNothing = isFree || this.#isTrial || this.#context.isOutage
+      const mayAsk = isUseful && (costsNothing || this.#context.takeHedge())
       const isAsked = mayAsk && this.#askNext()
       if (!isAsked) this.#planHedge(this.#context.hedgeAfterMs(), false)
     })
@@ -415,12 +471,20 @@ export class BlockFetch {
       this.#context.search(this)
     }
     if (this.#retry !== undefined) return
-    this.#retry = this.#context.deadlines.add(this.#retryMs, () => {
+    // Not all at once.
+    this.#planRetry(this.#retryMs * (1 - this.#context.random() / 2))
+    this.#retryMs = Math.min(MAX_RETRY_MS, 2 * this.#retryMs)
+  }
+
+  /** Has those asked once more who have said nothing by then. */
+  #planRetry(afterMs: number): void {
+    this.#retry?.cancel()
+    this.#retry = this.#context.deadlines.add(afterMs, () => {
       this.#retry = undefined
-      this.#retryMs = Math.min(MAX_RETRY_MS, 2 * this.#retryMs)
       this.#isSearched = false
       for (const supplier of this.#asked)
         if (supplier.asks.get(this.multihash)?.isOverdue !== false) this.#asked.delete(supplier)
+      for (const [supplier, { isOverdue }] of this.#live) if (isOverdue) this.#live.delete(supplier)
       if (!this.isWaiting) this.#believesOthers = false
       this.advance()
     })

@@ -4,17 +4,17 @@ import { CLOSED, HALF_OPEN } from '../../core/breaker-table.ts'
 import { type Clock, FAILURE, IGNORED, type Protection, SUCCESS } from '../../core/index.ts'
 import { rejectionCodes } from '../../core/rejections.ts'
 import type { AutoTuner } from '../auto-tuner.ts'
-import { isPeersFault, isTimeout } from '../blame.ts'
+import { isPeersFault, isTimeout, isUnsupported } from '../blame.ts'
 import { type Deadlines, NO_LIMIT_MS } from '../deadlines.ts'
 import { readMultihash } from '../multihash.ts'
 import type { PeerLink } from '../peer-link.ts'
 import type { Limits } from '../tuning.ts'
 import { Ask, type AskKind } from './ask.ts'
+import { AskBudget } from './ask-budget.ts'
 import { BlockFetch, type FetchContext, type FetchWatcher, type Standing } from './block-fetch.ts'
 import { type HasherLoader, hashBlock, type Prefix, readPrefix } from './block-hash.ts'
 import { type Fault, faultWeights, isSilence } from './fault.ts'
 import { FaultGate } from './fault-gate.ts'
-import { HedgeBudget } from './hedge-budget.ts'
 import { HedgeDelay } from './hedge-delay.ts'
 import { Outbox } from './outbox.ts'
 import { Searches } from './searches.ts'
@@ -41,6 +41,16 @@ const MAX_UNCONFIRMED_MS = 4_000
 
 /** A peer counts as active for this long after it was asked, in ms. */
 const ACTIVE_MS = 30_000
+
+/** Most hedges that can be saved up: enough to get past a handful of peers that are all silent at the start. */
+const MAX_HEDGES_SAVED = 10
+
+/** So many new peers are tried out at first, and later this share of requests is spent on it: each costs a block. */
+const MAX_TRIALS_SAVED = 4
+const TRIAL_SHARE = 0.03
+
+/** This node may be cut off if so many peers are late and nothing arrives. */
+const MIN_QUIET_PEERS = 2
 
 /** Blocks remembered that were wanted of late. */
 const MAX_WANTED = 4096
@@ -86,12 +96,16 @@ export class BlockFetcher implements FetchContext {
   readonly #fetches = new Map<string, BlockFetch>()
   /** Whoever sends one of these was asked for it, be it over a connection that is gone. */
   readonly #wanted = new Set<string>()
+  /** When anything was heard of any peer, in ms awake. */
+  #lastHeardMs = -Infinity
   readonly #searches: Searches<BlockFetch>
-  readonly #budget: HedgeBudget
+  readonly #hedges: AskBudget
+  readonly #trials = new AskBudget(MAX_TRIALS_SAVED, () => TRIAL_SHARE)
   readonly #hedgeDelay: HedgeDelay
   readonly #gate = new FaultGate<Supplier>({
     lastDeliveredMs: ({ lastDeliveredMs }) => lastDeliveredMs,
-    activePeers: () => this.#activePeers()
+    activePeers: () => this.#activePeers(),
+    silentPeers: sinceMs => [...this.#suppliers.values()].filter(({ silentAtMs }) => silentAtMs > sinceMs)
   })
 
   constructor(
@@ -109,7 +123,7 @@ export class BlockFetcher implements FetchContext {
     this.deadlines = deadlines
     this.#host = host
     this.random = random
-    this.#budget = new HedgeBudget(limits)
+    this.#hedges = new AskBudget(MAX_HEDGES_SAVED, () => limits.hedgeShare)
     this.#hedgeDelay = new HedgeDelay(clock.now())
     this.#loadHasher = loadHasher
     this.#log = log
@@ -159,18 +173,14 @@ export class BlockFetcher implements FetchContext {
     })
     const supplier: Supplier = new Supplier(link, outbox)
     this.#suppliers.set(link.key, supplier)
+    this.#noteLife()
     for (const fetch of [...this.#fetches.values()]) fetch.joined(supplier)
   }
 
   /** Its last connection is gone. @param isItsFault - whether it broke, or the peer closed it */
   disconnected(link: PeerLink, isItsFault: boolean): void {
     const supplier = this.#suppliers.get(link.key)
-    if (supplier === undefined) return
-    this.#suppliers.delete(link.key)
-    supplier.outbox.close()
-    this.#failAll(supplier, isItsFault ? 'PREMATURE_CLOSE' : undefined)
-    for (const fetch of this.#fetches.values()) fetch.forget(supplier)
-    this.#advanceAll()
+    if (supplier !== undefined) this.#remove(supplier, isItsFault ? 'PREMATURE_CLOSE' : undefined)
   }
 
   /** It may be that it does not respond: others are asked what it was asked. */
@@ -199,7 +209,10 @@ export class BlockFetcher implements FetchContext {
   /** The peer sent so many bytes. */
   heard(link: PeerLink, bytes: number): void {
     const supplier = this.#suppliers.get(link.key)
-    if (supplier !== undefined) supplier.receivedBytes += bytes
+    if (supplier === undefined) return
+    this.#noteLife()
+    supplier.receivedBytes += bytes
+    supplier.silentAtMs = -Infinity
   }
 
   /** The peer said whether it has a block. Returns whether it was asked that by us. */
@@ -276,7 +289,10 @@ export class BlockFetcher implements FetchContext {
     // What is asked a second time is ignored, unless the first was taken back.
     if (!supplier.link.wants.remember(multihash)) supplier.outbox.push({ cid, type: 'CANCEL' })
     supplier.outbox.push({ cid, type: kind })
-    if (kind === 'BLOCK') this.#budget.earn()
+    if (kind === 'BLOCK') {
+      this.#hedges.earn()
+      this.#trials.earn()
+    }
     return ask
   }
 
@@ -298,7 +314,7 @@ export class BlockFetcher implements FetchContext {
   }
 
   get isOutage(): boolean {
-    return this.#gate.isOutage
+    return this.#gate.isOutage || this.#isQuiet
   }
 
   hedgeAfterMs(): number {
@@ -306,10 +322,14 @@ export class BlockFetcher implements FetchContext {
   }
 
   takeHedge(): boolean {
-    const isTaken = this.#budget.take()
+    const isTaken = this.#hedges.take()
     if (isTaken) this.#host.load.hedged()
     else this.#host.load.hedgeRefused()
     return isTaken
+  }
+
+  takeTrial(): boolean {
+    return this.#trials.take()
   }
 
   connectMore(fetch: BlockFetch): void {
@@ -346,6 +366,28 @@ export class BlockFetcher implements FetchContext {
     }
   }
 
+  /** Whether nothing at all arrives although several peers that usually answer should have. */
+  get #isQuiet(): boolean {
+    const now = this.deadlines.awakeMs
+    const usualMs = this.hedgeAfterMs()
+    if (now - this.#lastHeardMs < usualMs / 2) return false
+    let late = 0
+    for (const { asks, pace } of this.#suppliers.values()) {
+      const [oldest] = asks.values()
+      if (pace.isKnown && oldest !== undefined && now - oldest.askedAtMs >= usualMs) late++
+    }
+    return late >= MIN_QUIET_PEERS
+  }
+
+  /** This node is not cut off, if it was thought to be. */
+  #noteLife(): void {
+    if (this.isOutage) {
+      this.#gate.heard()
+      for (const fetch of this.#fetches.values()) fetch.reconnected()
+    }
+    this.#lastHeardMs = this.deadlines.awakeMs
+  }
+
   #activePeers(): number {
     const since = this.deadlines.awakeMs - ACTIVE_MS
     return [...this.#suppliers.values()].filter(({ lastAskedMs }) => lastAskedMs > since).length
@@ -374,6 +416,7 @@ export class BlockFetcher implements FetchContext {
     }
     ask.isOverdue = true
     supplier.failed()
+    if (supplier.receivedBytes === ask.seenBytes) supplier.silentAtMs = this.deadlines.awakeMs
     // It is listened to on, and blamed later the more this node itself is in doubt.
     if (graceMs > 0) ask.deadline = this.deadlines.add(graceMs, () => this.#blameSilence(ask))
     else this.#blameSilence(ask)
@@ -401,6 +444,7 @@ export class BlockFetcher implements FetchContext {
     const { supplier, cid } = ask
     this.#gate.hold({
       peer: supplier,
+      sinceMs: ask.askedAtMs,
       atMs: this.deadlines.awakeMs,
       settle: isConfirmed => {
         if (!isConfirmed) this.#settle(ask, IGNORED)
@@ -432,7 +476,7 @@ export class BlockFetcher implements FetchContext {
     supplier.delivered(multihash, elapsedMs, now)
     this.#host.load.answered(elapsedMs)
     this.#hedgeDelay.record(elapsedMs, this.#clock.now())
-    this.#gate.delivered()
+    this.#gate.delivered(now)
   }
 
   /** A block that was not asked for: what was asked for, spoilt? Or a late answer? */
@@ -461,7 +505,19 @@ export class BlockFetcher implements FetchContext {
     }
   }
 
+  #remove(supplier: Supplier, fault: Fault | undefined): void {
+    this.#suppliers.delete(supplier.key)
+    supplier.outbox.close()
+    this.#failAll(supplier, fault)
+    for (const fetch of this.#fetches.values()) fetch.forget(supplier)
+    this.#advanceAll()
+  }
+
   #broken(supplier: Supplier, error: unknown): void {
+    if (isUnsupported(error)) {
+      this.#remove(supplier, undefined)
+      return
+    }
     const isFault = isPeersFault(error)
     this.#failAll(supplier, isFault ? (isTimeout(error) ? 'TIMEOUT' : 'RESET') : undefined)
   }

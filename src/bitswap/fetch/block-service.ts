@@ -1,5 +1,6 @@
 import {
   type ComponentLogger,
+  type Connection,
   type ContentRouting,
   type Logger,
   NotStartedError,
@@ -99,7 +100,9 @@ export class BlockService {
     this.#components = components
     this.#context = context
     this.#log = components.logger.forComponent('bitswap-protection:fetch')
-    this.#search = new ProviderSearch(components.connectionManager, context.clock, (peer, signal) =>
+    const { connectionManager } = components
+    const { clock, deadlines } = context
+    this.#search = new ProviderSearch(connectionManager, clock, deadlines, (peer, signal) =>
       this.#dial(peer, signal)
     )
   }
@@ -192,6 +195,12 @@ export class BlockService {
     return fetcher
   }
 
+  /** Who is said to have a block speaks Bitswap, it is presumed: to hear it from the peer takes as long as to ask for the block. */
+  #presume({ remotePeer }: Connection): void {
+    const link = this.#context.links.find(remotePeer.toString())
+    if (link !== undefined && link.connections.size > 0) this.#fetcher?.connected(link)
+  }
+
   #onFault(link: PeerLink, fault: Fault, cid: CID | undefined): void {
     this.#evidence.note(link.key, fault, cid, this.#context.clock.wallTime())
     if (fault === 'CORRUPT_BLOCK') this.#context.onProof(link)
@@ -238,7 +247,7 @@ export class BlockService {
     const { protection, deadlines, isAllowed, judgeDial } = this.#context
     const peer = peerOf(target)
     if (peer === undefined) {
-      await connectionManager.openConnection(target, { signal })
+      this.#presume(await connectionManager.openConnection(target, { signal }))
       return
     }
     const key = peer.toString()
@@ -248,7 +257,7 @@ export class BlockService {
     const dialling = deadlines.add(NO_LIMIT_MS, () => {})
     const sinceMs = deadlines.awakeMs
     try {
-      await connectionManager.openConnection(target, { signal })
+      this.#presume(await connectionManager.openConnection(target, { signal }))
     } catch (error) {
       const isBlamed = !signal.aborted && judgeDial(peer, error, sinceMs) === 'failure'
       if (isBlamed && permit.settle('failure'))

@@ -14,7 +14,8 @@ const STRETCH_DECAY = 0.85
 /** A fault that is not counted yet. */
 export interface HeldVerdict<Peer> {
   readonly peer: Peer
-  /** When it arose, in ms awake. */
+  /** Since when the peer was waited for, and when it was found to be at fault, in ms awake. */
+  readonly sinceMs: number
   readonly atMs: number
   /** Counts it, or lets it count for nothing. */
   readonly settle: (isConfirmed: boolean) => void
@@ -26,6 +27,8 @@ export interface GatePeers<Peer> {
   lastDeliveredMs(peer: Peer): number
   /** How many peers were asked of late. */
   activePeers(): number
+  /** Who was found not to have answered in time since then, in ms awake, and has sent nothing. */
+  silentPeers(sinceMs: number): Iterable<Peer>
 }
 
 /**
@@ -37,6 +40,11 @@ export class FaultGate<Peer> {
   readonly #peers: GatePeers<Peer>
   #held: Array<HeldVerdict<Peer>> = []
   #stretch = 1
+  /** Whether anything has arrived since there was an outage. */
+  #isEnding = false
+  /** When a block arrived last, and when the last outage ended, in ms awake. */
+  #deliveredMs = -Infinity
+  #reconnectedMs = -Infinity
 
   constructor(peers: GatePeers<Peer>) {
     this.#peers = peers
@@ -53,22 +61,37 @@ export class FaultGate<Peer> {
 
   /** Whether nothing arrives from so many that this node may be cut off. */
   get isOutage(): boolean {
-    const silent = new Set(this.#held.map(({ peer }) => peer)).size
+    if (this.#held.length === 0) return false
+    const silent = new Set([
+      ...this.#held.map(({ peer }) => peer),
+      ...this.#peers.silentPeers(this.#deliveredMs)
+    ]).size
     return silent >= MIN_OUTAGE_PEERS && silent >= OUTAGE_SHARE * this.#peers.activePeers()
   }
 
-  /** Holds a verdict until it is known whether this node is connected. */
+  /** Holds a verdict until it is known whether this node is connected. One that goes back to an outage counts for nothing. */
   hold(verdict: HeldVerdict<Peer>): void {
+    if (verdict.sinceMs < this.#reconnectedMs) {
+      verdict.settle(false)
+      return
+    }
     if (this.#held.length >= MAX_HELD) this.#held.shift()!.settle(false)
     this.#held.push(verdict)
     if (this.isOutage) this.#stretch = Math.min(MAX_STRETCH, this.#stretch * 2)
   }
 
-  /** A verified block arrived. */
-  delivered(): void {
+  /** Something arrives, if only words: if there is an outage, it is ending, and who answers early bears no witness against others. */
+  heard(): void {
+    this.#isEnding ||= this.isOutage
+  }
+
+  /** A verified block arrived. @param nowMs - awake */
+  delivered(nowMs: number): void {
+    const wasOutage = this.#isEnding || this.isOutage
+    if (wasOutage) this.#reconnectedMs = nowMs
+    this.#deliveredMs = nowMs
+    this.#isEnding = false
     this.#stretch = Math.max(1, this.#stretch * STRETCH_DECAY)
-    if (this.#held.length === 0) return
-    const wasOutage = this.isOutage
     for (const { peer, atMs, settle } of this.#release())
       settle(!wasOutage && this.#peers.lastDeliveredMs(peer) <= atMs)
   }

@@ -4,6 +4,7 @@ import { peerIdFromCID, peerIdFromString } from '@libp2p/peer-id'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
 import type { Clock } from '../../core/index.ts'
+import type { Deadlines } from '../deadlines.ts'
 
 /** Somebody who may have a block: by peer id (as such or as a CID, as Helia gives them) or by address. */
 export type Provider = PeerId | CID | Multiaddr | Multiaddr[]
@@ -25,6 +26,9 @@ const MAX_FOUND = 10
 /** Providers being dialled at once for one search. */
 const MAX_DIALS = 8
 
+/** One dial follows the other after this long, in ms, if that has not ended by then. */
+const STAGGER_MS = 50
+
 /** A provider that was given is not dialled again within this time, in ms, and so many are remembered. */
 const REDIAL_MS = 30_000
 const MAX_REMEMBERED = 256
@@ -33,6 +37,7 @@ const MAX_REMEMBERED = 256
 export class ProviderSearch {
   readonly #connectionManager: ConnectionManager
   readonly #clock: Clock
+  readonly #deadlines: Deadlines
   readonly #dial: (target: Dialable, signal: AbortSignal) => Promise<unknown>
   /** Providers that were given, and are dialled or wait for that; the promises do not reject. */
   readonly #dialling = new Map<string, Promise<unknown>>()
@@ -43,10 +48,12 @@ export class ProviderSearch {
   constructor(
     connectionManager: ConnectionManager,
     clock: Clock,
+    deadlines: Deadlines,
     dial: (target: Dialable, signal: AbortSignal) => Promise<unknown>
   ) {
     this.#connectionManager = connectionManager
     this.#clock = clock
+    this.#deadlines = deadlines
     this.#dial = dial
   }
 
@@ -72,18 +79,30 @@ export class ProviderSearch {
     return due
   }
 
-  /** Dials them, so many at a time. */
+  /** Dials one after the other, without waiting long for any: all at once, each would take longer. */
   async #dialAll(targets: readonly Dialable[], signal: AbortSignal): Promise<void> {
     const queue = targets.map(target => ({ target, end: Promise.withResolvers<void>() }))
     for (const { target, end } of queue) this.#dialling.set(target.toString(), end.promise)
-    const work = async (): Promise<void> => {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-        await this.#connect(next.target, signal)
-        this.#dialling.delete(next.target.toString())
-        next.end.resolve()
-      }
+    const dials = new Set<Promise<void>>()
+    for (const { target, end } of queue) {
+      const dial = this.#connect(target, signal).then(() => {
+        dials.delete(dial)
+        this.#dialling.delete(target.toString())
+        end.resolve()
+      })
+      dials.add(dial)
+      await this.#stagger(dial)
+      if (dials.size >= MAX_DIALS) await Promise.race(dials)
     }
-    await Promise.all(Array.from({ length: MAX_DIALS }, work))
+    await Promise.all(dials)
+  }
+
+  /** Until a dial has ended, or the next one is due. */
+  async #stagger(dial: Promise<void>): Promise<void> {
+    const { promise: isDue, resolve } = Promise.withResolvers<void>()
+    const deadline = this.#deadlines.add(STAGGER_MS, resolve)
+    await Promise.race([dial, isDue])
+    deadline.cancel()
   }
 
   /** Connects to those the routing finds. Ends when there are no more. */

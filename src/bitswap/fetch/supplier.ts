@@ -24,6 +24,8 @@ export class Supplier {
   #window = MIN_WINDOW
   /** Bytes of Bitswap it sent. */
   receivedBytes = 0
+  /** When it last was found not to have answered in time, in ms awake, if it has sent nothing since it was asked. */
+  silentAtMs = -Infinity
   /** When it was last asked for anything, and when it last delivered a block, in ms awake. */
   lastAskedMs = -Infinity
   lastDeliveredMs = -Infinity

@@ -1,12 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { tripAt } from '../../../src/core/index.ts'
-import { Bench, blocks, type FakePeer, type Got, NOTHING } from './support/fetcher.ts'
+import { Bench, blocks, type FakePeer, type Got, NOTHING, REST_MS } from './support/fetcher.ts'
 
 /** No peer has less time than this to answer, in ms. */
 const LEAST_LIMIT_MS = 250
-/** Time until the last cancel has gone, streams are closed, and nothing is listened for any more, in ms. */
-const REST_MS = 6_200
 const BLOCKS = 12
 
 /** What a peer does with something it is asked. */

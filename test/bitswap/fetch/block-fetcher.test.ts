@@ -2,29 +2,10 @@ import { getEventListeners } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { tripAt } from '../../../src/core/index.ts'
 import { peerOf } from '../support/peers.ts'
-import { Bench, blocks, type FakePeer, NOTHING } from './support/fetcher.ts'
+import { Bench, blocks, type FakePeer, NOTHING, REST_MS, withKnown } from './support/fetcher.ts'
 
 /** A second peer is asked after this long while nothing is known of any, in ms. */
 const UNKNOWN_HEDGE_MS = 250
-/** Time until the last cancel has gone, streams are closed, and nothing is listened for any more, in ms. */
-const REST_MS = 6_200
-
-/** Peers that have delivered blocks in `ms` each. */
-async function withKnown(bench: Bench, ...everyMs: readonly number[]): Promise<FakePeer[]> {
-  const peers: FakePeer[] = []
-  for (const ms of everyMs) {
-    // Only this one, so that it is asked.
-    const others = [...bench.fetcher.suppliers()].map(({ key }) => key)
-    for (const key of others) bench.protection.isolate(key)
-    const peer = bench.peer().connect()
-    await bench.teach(peer, ms)
-    for (const key of others) bench.protection.release(key)
-    peers.push(peer)
-  }
-  await bench.advance(REST_MS)
-  for (const peer of peers) peer.takeLines()
-  return peers
-}
 
 /** A peer that nobody could ask when it connected. */
 function connectUnnoticed(bench: Bench): FakePeer {
@@ -36,21 +17,23 @@ function connectUnnoticed(bench: Bench): FakePeer {
 }
 
 describe('while nothing is known of anybody', () => {
-  test('one peer is asked for the block, and the others whether they have it', async () => {
+  test('three peers are asked for the block, and the others whether they have it', async () => {
     const bench = new Bench()
-    const [a, b, c] = bench.connect(3) as [FakePeer, FakePeer, FakePeer]
+    const peers = bench.connect(5)
+    const [a, b, c] = peers as [FakePeer, FakePeer, FakePeer]
     const got = bench.get(0)
     await bench.settle()
-    expect([a, b, c].map(peer => peer.takeMessages())).toEqual([[['want 0']], [['have? 0']], [['have? 0']]])
+    const lines = (): string[][] => peers.map(peer => peer.takeLines())
+    expect(lines()).toEqual([['want 0'], ['want 0'], ['want 0'], ['have? 0'], ['have? 0']])
     expect(await a.send(0)).toBe(true)
     await bench.settle()
     expect(got.bytes).toEqual(blocks[0]!.data)
-    expect(got.asked).toEqual([a.link.peer])
+    expect(got.asked).toEqual([a, b, c].map(({ link }) => link.peer))
     expect(got.from).toEqual([a.link.peer])
     // It has sent it, so there is nothing to take back; what was asked of the others is.
-    expect([a, b, c].map(peer => peer.takeMessages())).toEqual([[], [['cancel 0']], [['cancel 0']]])
-    expect([a, b, c].map(({ successes }) => successes)).toEqual([1, 0, 0])
-    expect([a, b, c].map(({ failures }) => failures)).toEqual([0, 0, 0])
+    expect(lines()).toEqual([[], ['cancel 0'], ['cancel 0'], ['cancel 0'], ['cancel 0']])
+    expect(peers.map(({ successes }) => successes)).toEqual([1, 0, 0, 0, 0])
+    expect(peers.map(({ failures }) => failures)).toEqual([0, 0, 0, 0, 0])
     await bench.advance(REST_MS)
     expect(bench.remains).toEqual(NOTHING)
   })
@@ -61,23 +44,24 @@ describe('while nothing is known of anybody', () => {
     bench.get(0)
     await bench.settle()
     const lines = (): string[] => peers.flatMap(peer => peer.takeLines()).sort()
-    expect(lines()).toEqual([...Array.from({ length: 32 }, () => 'have? 0'), 'want 0'])
+    expect(lines()).toEqual([...Array.from({ length: 32 }, () => 'have? 0'), 'want 0', 'want 0', 'want 0'])
     // That one lacks it is told before they have answered: another takes its place.
-    peers[0]!.tell(0, false)
+    for (const peer of peers.slice(0, 3)) peer.tell(0, false)
     await bench.settle()
-    expect(lines()).toEqual(['want 0'])
+    expect(lines().slice(0, 1)).toEqual(['want 0'])
   })
 
   test('who has the block comes before who has not been asked', async () => {
     const bench = new Bench({ hedgeShare: 0 })
-    const [a, late, b] = bench.connect(3) as [FakePeer, FakePeer, FakePeer]
+    const racers = bench.connect(3)
+    const [late, b] = bench.connect(2) as [FakePeer, FakePeer]
     bench.protection.isolate(late.link.key)
     bench.get(0)
     await bench.settle()
     bench.protection.release(late.link.key)
     b.tell(0, true)
     await bench.advance(75)
-    expect(a.takeLines()).toEqual(['want 0'])
+    expect(racers.flatMap(peer => peer.takeLines())).toEqual(['want 0', 'want 0', 'want 0'])
     expect(b.takeLines()).toEqual(['have? 0', 'cancel 0', 'want 0'])
     // Only besides.
     expect(late.takeLines()).toEqual(['want 0'])
@@ -85,12 +69,13 @@ describe('while nothing is known of anybody', () => {
 
   test('who has the block is asked for it alone', async () => {
     const bench = new Bench()
-    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    const racers = bench.connect(3)
+    const [b] = bench.connect(1) as [FakePeer]
     bench.get(0)
     await bench.settle()
     b.tell(0, true)
     const [c] = bench.connect(1) as [FakePeer]
-    a.leave(false)
+    for (const peer of racers) peer.leave(false)
     await bench.settle()
     expect(b.takeLines()).toEqual(['have? 0', 'cancel 0', 'want 0'])
     expect(c.takeLines()).toEqual(['have? 0'])
@@ -129,40 +114,53 @@ describe('while nothing is known of anybody', () => {
 
   test('who has the block is asked for it 50 ms later, at no cost, if who was asked first says nothing', async () => {
     const bench = new Bench({ hedgeShare: 0 })
-    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    const [a, _b, _c, d] = bench.connect(4) as FakePeer[]
     bench.get(0)
     await bench.advance(100)
-    expect(b.tell(0, true)).toBe(true)
+    expect(d!.tell(0, true)).toBe(true)
     await bench.advance(25)
-    expect(b.takeMessages()).toEqual([['have? 0']])
+    expect(d!.takeMessages()).toEqual([['have? 0']])
     await bench.advance(25)
     // Asked a second time on one connection, it would not answer unless the first was taken back.
-    expect(b.takeMessages()).toEqual([['cancel 0'], ['want 0']])
-    expect(a.takeMessages()).toEqual([['want 0']])
+    expect(d!.takeMessages()).toEqual([['cancel 0'], ['want 0']])
+    expect(a!.takeMessages()).toEqual([['want 0']])
+  })
+
+  test('who has the block is asked for it at once if fewer than three were', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const peers = bench.connect(4)
+    const [a, _b, _c, d] = peers
+    bench.get(0)
+    await bench.settle()
+    a!.tell(0, false)
+    await bench.settle()
+    d!.tell(0, true)
+    await bench.settle()
+    expect(d!.takeMessages()).toEqual([['have? 0'], ['cancel 0'], ['want 0']])
   })
 
   test('who has the block is not asked for it yet if who was asked first has it, too', async () => {
     const bench = new Bench({ hedgeShare: 0 })
-    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    const [a, _b, _c, d] = bench.connect(4) as FakePeer[]
     bench.get(0)
     await bench.settle()
-    a.tell(0, true)
-    b.tell(0, true)
+    a!.tell(0, true)
+    d!.tell(0, true)
     await bench.advance(100)
-    expect(a.takeMessages()).toEqual([['want 0']])
-    expect(b.takeMessages()).toEqual([['have? 0']])
+    expect(a!.takeMessages()).toEqual([['want 0']])
+    expect(d!.takeMessages()).toEqual([['have? 0']])
   })
 
   test('who has the block is asked for it at once if who was asked first lacks it', async () => {
     const bench = new Bench()
-    const [a, b, c] = bench.connect(3) as [FakePeer, FakePeer, FakePeer]
+    const [a, b, c, d, e] = bench.connect(5) as FakePeer[]
     bench.get(0)
     await bench.settle()
-    c.tell(0, true)
-    expect(a.tell(0, false)).toBe(true)
+    e!.tell(0, true)
+    for (const peer of [a, b, c]) expect(peer!.tell(0, false)).toBe(true)
     await bench.settle()
-    expect(b.takeMessages()).toEqual([['have? 0']])
-    expect(c.takeMessages()).toEqual([['have? 0'], ['cancel 0'], ['want 0']])
+    expect(d!.takeMessages()).toEqual([['have? 0']])
+    expect(e!.takeMessages()).toEqual([['have? 0'], ['cancel 0'], ['want 0']])
   })
 })
 
@@ -338,7 +336,7 @@ describe('a peer that has answered', () => {
     b.tell(0, false)
     await a.send(0)
     await bench.settle()
-    expect(b.takeLines()).toEqual(['have? 0'])
+    expect(b.takeLines()).toEqual(['want 0'])
     await bench.advance(975)
     expect(b.takeLines()).toEqual([])
     await bench.advance(50)
@@ -393,7 +391,7 @@ describe('several callers', () => {
     expect([one.error, other.error]).toEqual([new Error('first'), 'second'])
     expect([a.takeLines(), b.takeLines()]).toEqual([
       ['want 0', 'cancel 0'],
-      ['have? 0', 'cancel 0']
+      ['want 0', 'cancel 0']
     ])
     expect([a, b].map(({ successes, failures, inFlight }) => [successes, failures, inFlight])).toEqual([
       [0, 0, 0],
@@ -475,17 +473,15 @@ describe('several callers', () => {
 
   test('that give up when they are told whom is asked leave nothing behind', async () => {
     const bench = new Bench()
-    const peers = bench.connect(3)
+    const peers = bench.connect(4)
     const controller = new AbortController()
     const reason = new Error('not from that one')
     const got = bench.get(0, { signal: controller.signal, onAsk: () => controller.abort(reason) })
     await bench.advance(REST_MS)
     expect(got.error).toBe(reason)
-    expect(peers.map(peer => peer.takeLines())).toEqual([
-      ['want 0', 'cancel 0'],
-      ['have? 0', 'cancel 0'],
-      ['have? 0', 'cancel 0']
-    ])
+    expect(peers.map(peer => peer.takeLines())).toEqual(
+      peers.map((_, place) => [place < 3 ? 'want 0' : 'have? 0', 'cancel 0'])
+    )
     expect(bench.remains).toEqual(NOTHING)
   })
 
@@ -590,7 +586,9 @@ describe('a second peer', () => {
     await bench.settle()
     const wants = (): number => [a, b, c].flatMap(peer => peer.messages.flat()).length
     expect(wants()).toBe(24)
-    await bench.advance(225)
+    await bench.advance(100)
+    c.trickle(1)
+    await bench.advance(125)
     // Ten are there from the start.
     expect(wants()).toBe(24 + 10)
     expect(bench.told).toContain('answered 100')
@@ -669,10 +667,29 @@ describe('a second peer', () => {
 
   test('and a third are asked as time goes on', async () => {
     const bench = new Bench({ hedgeShare: 1 })
-    const peers = await withKnown(bench, 100, 110, 120)
+    const [a, b, c] = (await withKnown(bench, 100, 110, 120)) as [FakePeer, FakePeer, FakePeer]
     bench.get(0)
-    await bench.advance(250)
-    expect(peers.map(peer => peer.takeLines())).toEqual([['want 0'], ['want 0'], ['want 0']])
+    await bench.advance(225)
+    a.trickle(1)
+    await bench.advance(25)
+    expect([a, b, c].map(peer => peer.takeLines())).toEqual([['want 0'], ['want 0'], ['want 0']])
+  })
+
+  test('is asked for a word only, at no cost, when nothing arrives at all', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a, b, c, d] = (await withKnown(bench, 100, 110, 120, 120)) as FakePeer[]
+    for (let number = 0; number < 3; number++) bench.get(number)
+    await bench.settle()
+    expect([a, b, c, d].map(peer => peer!.takeLines())).toEqual([['want 0'], ['want 1'], ['want 2'], []])
+    await bench.advance(150)
+    expect(a!.takeLines()).toEqual(['have? 1', 'have? 2'])
+    expect(d!.takeLines()).toEqual(['have? 0', 'have? 1', 'have? 2'])
+    // There is a way after all; who was asked first has a little longer.
+    d!.tell(0, true)
+    await bench.advance(25)
+    expect(d!.takeLines()).toEqual([])
+    await bench.advance(25)
+    expect(d!.takeLines()).toEqual(['cancel 0', 'want 0'])
   })
 
   test('is not asked once the block is there', async () => {
@@ -699,18 +716,23 @@ describe('when nobody can be asked', () => {
     expect(got.bytes).toEqual(blocks[0]!.data)
   })
 
-  test('a peer that comes while another is asked, of which nothing is known, is asked for its word', async () => {
+  test('a peer that comes while others are asked, of which nothing is known, is asked as they are', async () => {
     const bench = new Bench()
     const [a] = bench.connect(1) as [FakePeer]
-    bench.get(0)
+    const got = bench.get(0)
     await bench.settle()
     const [b] = bench.connect(1) as [FakePeer]
     await bench.settle()
-    expect(b.takeLines()).toEqual(['have? 0'])
-    a.tell(0, false)
-    b.tell(0, true)
+    expect(b.takeLines()).toEqual(['want 0'])
+    expect(got.asked).toEqual([a, b].map(({ link }) => link.peer))
+    const [c, d] = bench.connect(2) as [FakePeer, FakePeer]
     await bench.settle()
-    expect(b.takeLines()).toContain('want 0')
+    expect([c.takeLines(), d.takeLines()]).toEqual([['want 0'], ['have? 0']])
+    // One that is asked for another block is not waited for.
+    d.tell(0, true)
+    for (const peer of [a, b]) peer.tell(0, false)
+    await bench.settle()
+    expect(d.takeLines()).toContain('want 0')
   })
 
   test('a peer that comes while one that is known is asked is asked when its turn comes', async () => {
@@ -809,9 +831,9 @@ describe('when nobody can be asked', () => {
     b.tell(0, true)
     await bench.settle()
     // It gets on, so that c is not asked for the block.
-    for (let time = 0; time < 6; time++) {
-      await bench.advance(100)
-      b.trickle(1_000)
+    for (let time = 0; time < 24; time++) {
+      await bench.advance(25)
+      b.trickle(250)
     }
     expect(c.takeLines()).toEqual(['have? 0'])
     await b.send(0)
@@ -929,12 +951,12 @@ describe('other providers', () => {
 
   test('are not looked for while somebody only has to have room, or to say whether he has it', async () => {
     const bench = new Bench()
-    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    const [a, b, c, d] = bench.connect(4) as FakePeer[]
     bench.get(0)
     await bench.settle()
-    a.tell(0, false)
+    for (const peer of [a, b, c]) peer!.tell(0, false)
     await bench.advance(500)
-    expect(b.takeLines()).toEqual(['have? 0'])
+    expect(d!.takeLines()).toEqual(['have? 0'])
     expect(bench.searches).toEqual([])
     for (let number = 1; number < 20; number++) bench.get(number)
     await bench.settle()
@@ -1313,8 +1335,8 @@ describe('a peer that recovers', () => {
       await bench.settle()
       expect(got.bytes).toBeDefined()
     }
-    // And once besides, as it has not delivered anything yet.
-    expect(asked).toEqual({ recovering: 11, other: 10 })
+    // And once besides each, as they had not delivered anything yet.
+    expect(asked).toEqual({ recovering: 11, other: 11 })
   })
 
   test('is asked for every block that nobody else can be asked for', async () => {

@@ -1,4 +1,4 @@
-import { type PeerId, type Stream, type StreamHandler, TimeoutError } from '@libp2p/interface'
+import { isPeerId, type PeerId, type Stream, type StreamHandler, TimeoutError } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
 import { identity } from 'multiformats/hashes/identity'
@@ -13,7 +13,7 @@ import { BITSWAP_PROTOCOLS } from '../../../src/bitswap/protocols.ts'
 import { ManualClock, Protection, tripAt } from '../../../src/core/index.ts'
 import { settlePromises } from '../../support/drive.ts'
 import type { TestBlock } from '../support/messages.ts'
-import { FakeNode, FakeRegistrar } from '../support/node.ts'
+import { type Dial, FakeNode, FakeRegistrar } from '../support/node.ts'
 import { peerOf } from '../support/peers.ts'
 import { openPair, settle } from '../support/streams.ts'
 import { FakeStream } from './support/fake-stream.ts'
@@ -92,6 +92,22 @@ function createService(contentRouting?: ProviderRouting, isAllowed: (key: string
     proven,
     errors,
     dials: connectionManager.dials,
+    /** As long as it takes until so many peers are dialled that do not answer. */
+    async dialled(count: number): Promise<void> {
+      await settlePromises()
+      for (let ticks = 0; ticks < 2 * count; ticks++) {
+        clock.advance(25)
+        await settlePromises()
+      }
+    },
+    /** A peer that was dialled answers: it is connected, and nothing is known of it. */
+    reached: (dial: Dial): PeerLink => {
+      const connection = node.connect(peerOfDial(dial))
+      const link = links.claim(connection.remotePeer)
+      link.connections.add(connection)
+      dial.resolve(connection)
+      return link
+    },
     /** A peer connects, and identify finds that it speaks Bitswap. */
     connect: (peer: PeerId): PeerLink => {
       const connection = node.connect(peer)
@@ -119,6 +135,11 @@ function routingOf(...ids: readonly PeerId[]): ProviderRouting & { readonly aske
       for (const id of ids) yield { id, multiaddrs: [] }
     }
   }
+}
+
+function peerOfDial({ target }: Dial): PeerId {
+  if (!isPeerId(target)) throw new Error('It was dialled by address')
+  return target
 }
 
 const refused = (): Error => Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
@@ -266,34 +287,65 @@ describe('streams of peers', () => {
 
 describe('other peers', () => {
   test('that are given are connected to, each once', async () => {
-    const { service, get, dials } = createService()
+    const { service, get, dials, dialled } = createService()
     service.start()
     const address = multiaddr('/ip4/10.0.0.2/tcp/4001')
     get(0, { providers: [peerOf(1), address] })
     get(1, { providers: [peerOf(1), address] })
-    await settlePromises()
+    await dialled(2)
     expect(dials.map(({ target }) => target)).toEqual([peerOf(1), [address]])
   })
 
   test('that are given are connected to five at a time, the next when those do not do', async () => {
-    const { service, get, dials, connect } = createService()
+    const { service, get, dials, dialled, reached } = createService()
     service.start()
     const providers = Array.from({ length: 12 }, (_, index) => peerOf(index + 1))
     const targets = (): string[] => dials.map(({ target }) => target.toString())
     get(0, { providers })
     get(1, { providers })
-    await settlePromises()
+    await dialled(6)
     expect(targets()).toEqual(providers.slice(0, 5).map(String))
-    const link = connect(providers[0]!)
-    await settlePromises()
     for (const dial of dials.slice(1)) dial.reject(refused())
-    dials[0]!.resolve(undefined as never)
+    const link = reached(dials[0]!)
     await settlePromises()
     expect(targets()).toHaveLength(5)
     service.fetcher!.toldPresence(link, blocks[0]!.cid.bytes, false)
-    await settlePromises()
+    await dialled(8)
     // One is connected, four could not be.
     expect(targets().slice(5)).toEqual(providers.slice(5).map(String))
+  })
+
+  test('that are reached are asked at once, whether or not they have said that they speak Bitswap', async () => {
+    const { service, get, dials, dialled, reached, asked } = createService()
+    service.start()
+    get(0, { providers: [peerOf(1)] })
+    await dialled(1)
+    const link = reached(dials[0]!)
+    await settlePromises()
+    expect(asked(link)).toEqual(['want'])
+  })
+
+  test('that were given by address only are asked as soon as they are reached', async () => {
+    const { service, get, dials, node, links, asked } = createService()
+    service.start()
+    get(0, { providers: [multiaddr('/ip4/10.0.0.2/tcp/4001')] })
+    await settlePromises()
+    const connection = node.connect(peerOf(2))
+    links.claim(peerOf(2)).connections.add(connection)
+    dials[0]!.resolve(connection)
+    await settlePromises()
+    expect(asked(links.claim(peerOf(2)))).toEqual(['want'])
+  })
+
+  test('that are gone before they could be asked are not', async () => {
+    const { service, get, dials, dialled, reached, asked } = createService()
+    service.start()
+    get(0, { providers: [peerOf(1)] })
+    await dialled(1)
+    const link = reached(dials[0]!)
+    link.connections.clear()
+    await settlePromises()
+    expect(asked(link)).toEqual([])
   })
 
   test('are looked for where the caller says', async () => {
@@ -328,15 +380,16 @@ describe('other peers', () => {
   })
 
   test('that cannot be connected to count as having failed, if that is their fault', async () => {
-    const { service, get, dials, protection } = createService()
+    const { service, get, dials, dialled, reached, protection } = createService()
     service.start()
-    get(0, { providers: [1, 2, 3].map(peerOf) })
-    await settlePromises()
+    const got = get(0, { providers: [1, 2, 3].map(peerOf) })
+    await dialled(3)
     const [first, second, third] = dials
     first!.reject(refused())
     second!.reject(new Error('no room for more connections'))
-    third!.resolve(undefined as never)
+    reached(third!)
     await settlePromises()
+    got.abort()
     const counts = [1, 2, 3].map(number => protection.getPeerStatus(peerOf(number).toString())?.counts)
     expect(counts.map(count => [count?.totalFailures, count?.totalSuccesses])).toEqual([
       [1, 0],
@@ -347,10 +400,10 @@ describe('other peers', () => {
   })
 
   test('that could not be connected to are told as evidence', async () => {
-    const { service, get, dials } = createService()
+    const { service, get, dials, dialled } = createService()
     service.start()
     get(0, { providers: [peerOf(1), peerOf(2)] })
-    await settlePromises()
+    await dialled(2)
     dials[0]!.reject(refused())
     dials[1]!.reject(new Error('no room for more connections'))
     await settlePromises()
@@ -407,9 +460,12 @@ test('what a peer did wrong is kept, also after the stop', async () => {
   const { service, connect, get, send, clock, proven, delivered } = createService()
   service.start()
   const link = connect(peerOf(1))
+  connect(peerOf(4))
+  connect(peerOf(5))
   get(0)
   await settlePromises()
   clock.advance(1_000)
+  // Asked only whether it has the block.
   await send(connect(peerOf(3)), { ...blocks[1]!, data: Uint8Array.of(2) })
   expect(service.faults(peerOf(3).toString())).toMatchObject([{ fault: 'UNREQUESTED_BLOCK' }])
   expect(proven).toEqual([])

@@ -2,6 +2,7 @@ import type { PeerId } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 import { describe, expect, test } from 'vitest'
+import { Deadlines } from '../../../src/bitswap/deadlines.ts'
 import { type ProviderRouting, ProviderSearch } from '../../../src/bitswap/fetch/provider-search.ts'
 import { ManualClock } from '../../../src/core/index.ts'
 import { settlePromises } from '../../support/drive.ts'
@@ -11,6 +12,8 @@ import { peerOf } from '../support/peers.ts'
 
 const MAX_FOUND = 10
 const MAX_DIALS = 8
+const STAGGER_MS = 50
+const TICK_MS = 25
 const REDIAL_MS = 30_000
 const MAX_REMEMBERED = 256
 
@@ -26,7 +29,7 @@ function createSearch() {
   const node = new FakeNode()
   const clock = new ManualClock()
   const dials: DialUnderWay[] = []
-  const search = new ProviderSearch(node.connectionManager, clock, (target, signal) => {
+  const search = new ProviderSearch(node.connectionManager, clock, new Deadlines(clock), (target, signal) => {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     dials.push({ target, signal, resolve, reject })
     return promise
@@ -39,6 +42,13 @@ function createSearch() {
     dials,
     controller,
     signal: controller.signal,
+    /** Lets time pass, in steps between which promises settle. */
+    async wait(ms: number): Promise<void> {
+      for (let passed = 0; passed < ms; passed += TICK_MS) {
+        clock.advance(TICK_MS)
+        await settlePromises()
+      }
+    },
     /** Whom it has dialled so far. */
     targets: (): string[] => dials.map(({ target }) => [target].flat().map(String).join(' '))
   }
@@ -86,11 +96,27 @@ const address = (number: number): Multiaddr => multiaddr(`/ip4/10.0.0.${number}/
 
 describe('providers that are given', () => {
   test('are dialled, in whatever form they are given', async () => {
-    const { search, signal, targets } = createSearch()
+    const { search, signal, targets, wait } = createSearch()
     const addresses = [address(3), address(4)]
     void search.connect([peerOf(1), peerOf(2).toCID(), address(2), addresses], signal)
-    await settlePromises()
+    await wait(3 * STAGGER_MS)
     expect(targets()).toEqual([`${peerOf(1)}`, `${peerOf(2)}`, '/ip4/10.0.0.2/tcp/4001', addresses.join(' ')])
+  })
+
+  test('are dialled one after the other, the next when one has ended or takes long', async () => {
+    const { search, signal, dials, wait } = createSearch()
+    void search.connect([1, 2, 3, 4].map(peerOf), signal)
+    expect(dials).toHaveLength(1)
+    await wait(STAGGER_MS - TICK_MS)
+    expect(dials).toHaveLength(1)
+    await wait(TICK_MS)
+    expect(dials).toHaveLength(2)
+    dials[1]!.reject(new Error('not there'))
+    await settlePromises()
+    expect(dials).toHaveLength(3)
+    dials[2]!.resolve()
+    await settlePromises()
+    expect(dials).toHaveLength(4)
   })
 
   test('are waited for, whatever becomes of them', async () => {
@@ -105,11 +131,11 @@ describe('providers that are given', () => {
   })
 
   test('are dialled until so many are connected as are wanted', async () => {
-    const { search, signal, targets, dials, node } = createSearch()
+    const { search, signal, targets, dials, node, wait } = createSearch()
     const given = Array.from({ length: 9 }, (_, number) => peerOf(number))
     node.connect(peerOf(2))
     const first = isDone(search.connect(given, signal, 3))
-    await settlePromises()
+    await wait(STAGGER_MS)
     expect(targets()).toEqual([peerOf(0), peerOf(1)].map(String))
     // They are being dialled, as far as is known with success.
     const second = isDone(search.connect(given, signal, 3))
@@ -126,21 +152,21 @@ describe('providers that are given', () => {
     await settlePromises()
     expect(targets().slice(2)).toEqual([`${peerOf(3)}`])
     void search.connect(given, signal, 5)
-    await settlePromises()
+    await wait(STAGGER_MS)
     expect(targets().slice(3)).toEqual([peerOf(4), peerOf(5)].map(String))
   })
 
   test(`are dialled ${MAX_DIALS} at once at most`, async () => {
-    const { search, signal, dials } = createSearch()
+    const { search, signal, dials, wait } = createSearch()
     void search.connect(
       Array.from({ length: 20 }, (_, number) => peerOf(number)),
       signal
     )
-    await settlePromises()
+    await wait(20 * STAGGER_MS)
     expect(dials).toHaveLength(MAX_DIALS)
     dials[0]!.resolve()
     dials[1]!.reject(new Error('not there'))
-    await settlePromises()
+    await wait(20 * STAGGER_MS)
     expect(dials).toHaveLength(MAX_DIALS + 2)
   })
 
@@ -172,15 +198,12 @@ describe('providers that are given', () => {
 
   test('are not dialled when they have been connected meanwhile', async () => {
     const { node, search, signal, dials, targets } = createSearch()
-    void search.connect(
-      Array.from({ length: MAX_DIALS + 1 }, (_, number) => peerOf(number)),
-      signal
-    )
-    await settlePromises()
-    node.connect(peerOf(MAX_DIALS))
+    const connected = isDone(search.connect([peerOf(1), peerOf(2)], signal))
+    node.connect(peerOf(2))
     dials[0]!.resolve()
     await settlePromises()
-    expect(targets()).toHaveLength(MAX_DIALS)
+    expect(targets()).toEqual([`${peerOf(1)}`])
+    expect(connected()).toBe(true)
   })
 
   test('are not dialled again within half a minute', async () => {
@@ -216,15 +239,14 @@ describe('providers that are given', () => {
   })
 
   test('are not dialled any more once it is over', async () => {
-    const { search, signal, dials, controller } = createSearch()
-    void search.connect(
-      Array.from({ length: 20 }, (_, number) => peerOf(number)),
-      signal
-    )
+    const { search, signal, dials, controller, wait } = createSearch()
+    const connected = isDone(search.connect([1, 2, 3].map(peerOf), signal))
+    await wait(STAGGER_MS)
     controller.abort()
     for (const { resolve } of dials) resolve()
     await settlePromises()
-    expect(dials).toHaveLength(MAX_DIALS)
+    expect(dials).toHaveLength(2)
+    expect(connected()).toBe(true)
     expect(dials[0]!.signal).toBe(signal)
   })
 })

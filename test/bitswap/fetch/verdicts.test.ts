@@ -3,10 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { readMultihash } from '../../../src/bitswap/multihash.ts'
 import { tripAt } from '../../../src/core/index.ts'
 import { cidOf } from '../support/messages.ts'
-import { Bench, blocks, type FakePeer, type Got, NOTHING } from './support/fetcher.ts'
-
-/** Time until the last cancel has gone and streams are closed, in ms. */
-const REST_MS = 4_100
+import { Bench, blocks, type FakePeer, type Got, NOTHING, REST_MS, withKnown } from './support/fetcher.ts'
 
 /** Blocks that the witness lacks. */
 const LACKED = 10
@@ -700,6 +697,7 @@ describe('while most peers are silent', () => {
 
   test('a peer is blamed later than usual', async () => {
     const { bench, peer, witnessed } = await afterOutage()
+    await witnessed()
     await ask(bench, peer, 2)
     // It is asked soon, and gets on.
     const [next] = bench.connect(1) as [FakePeer]
@@ -709,11 +707,53 @@ describe('while most peers are silent', () => {
       await witnessed()
     }
     await advance(2_025)
-    expect(next.takeLines()).toEqual(['have? 2'])
-    await advance(1_950)
+    expect(next.takeLines()).toEqual(['want 2'])
+    // The time was doubled, of which 0.85 are left.
+    await advance(1_350)
     expect(peer.faults).toEqual([])
     await advance(50)
     expect(peer.faults).toEqual([['TIMEOUT', 2]])
+  })
+
+  test('a peer is not blamed for what it was asked before that was over', async () => {
+    const { bench, peer, witnessed } = await afterOutage()
+    await ask(bench, peer, 2)
+    await bench.advance(25)
+    await witnessed()
+    // It would be by now; when it is asked once more is another matter.
+    for (let time = 0; time < 4; time++) {
+      await bench.advance(1_000)
+      await witnessed()
+    }
+    expect([peer.failures, peer.faults]).toEqual([0, []])
+  })
+
+  test('who was asked for a block has a moment to send it once anything arrives, before others are asked', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const peers = await withKnown(bench, 50, 50, 50)
+    const [a, b, c] = peers as [FakePeer, FakePeer, FakePeer]
+    const gots = [0, 1, 2].map(number => bench.get(number))
+    await bench.advance(600)
+    expect(bench.fetcher.isOutage).toBe(true)
+    expect(peers.map(peer => peer.takeLines().filter(line => line.startsWith('want')))).toEqual([
+      ['want 0'],
+      ['want 1'],
+      ['want 2']
+    ])
+    // All of them are there again; one is quicker with words than with blocks.
+    for (const number of [1, 2]) a.tell(number, true)
+    await bench.advance(25)
+    expect(a.takeLines()).toEqual([])
+    await b.send(1)
+    await a.send(0)
+    await bench.settle()
+    await bench.advance(50)
+    // One still has not come.
+    expect(a.takeLines()).toContain('want 2')
+    await c.send(2)
+    await bench.settle()
+    expect(gots.map(({ from }) => from)).toEqual([[a.link.peer], [b.link.peer], [c.link.peer]])
+    expect(peers.map(({ failures }) => failures)).toEqual([0, 0, 0])
   })
 
   test('all but the first are asked whether they have a block, and one that has it for the block', async () => {
@@ -731,7 +771,7 @@ describe('while most peers are silent', () => {
     expect([...asked.values()].flat().toSorted()).toEqual(['have? 1', 'have? 1', 'want 1'])
     const [late, later] = peers.filter(peer => asked.get(peer)!.includes('have? 1')) as [FakePeer, FakePeer]
     for (const peer of [late, later]) for (const number of [0, 1]) peer.tell(number, true)
-    await bench.advance(75)
+    await bench.advance(25)
     const wanted = [late, later].map(peer => peer.takeLines().filter(line => line.startsWith('want')))
     expect(wanted.flat().toSorted()).toEqual(['want 0', 'want 1'])
     for (const [index, peer] of [late, later].entries())

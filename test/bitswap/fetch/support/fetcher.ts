@@ -338,3 +338,23 @@ const KNOWN = 63
 function numberOf(cid: CID): number {
   return numbers.get(readMultihash(cid.bytes)!)!
 }
+
+/** Time until the last cancel has gone, streams are closed, and nothing is listened for any more, in ms. */
+export const REST_MS = 6_200
+
+/** Peers that have delivered blocks in `ms` each. */
+export async function withKnown(bench: Bench, ...everyMs: readonly number[]): Promise<FakePeer[]> {
+  const peers: FakePeer[] = []
+  for (const ms of everyMs) {
+    // Only this one, so that it is asked.
+    const others = [...bench.fetcher.suppliers()].map(({ key }) => key)
+    for (const key of others) bench.protection.isolate(key)
+    const peer = bench.peer().connect()
+    await bench.teach(peer, ms)
+    for (const key of others) bench.protection.release(key)
+    peers.push(peer)
+  }
+  await bench.advance(REST_MS)
+  for (const peer of peers) peer.takeLines()
+  return peers
+}

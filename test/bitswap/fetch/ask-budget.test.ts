@@ -1,20 +1,20 @@
 import { expect, test } from 'vitest'
-import { HedgeBudget } from '../../../src/bitswap/fetch/hedge-budget.ts'
+import { AskBudget } from '../../../src/bitswap/fetch/ask-budget.ts'
 
 const MAX_SAVED = 10
 
-function takeAll(budget: HedgeBudget): number {
+function takeAll(budget: AskBudget): number {
   let taken = 0
   while (taken < 1_000 && budget.take()) taken++
   return taken
 }
 
-test('ten hedges are there from the start', () => {
-  expect(takeAll(new HedgeBudget({ hedgeShare: 0.25 }))).toBe(MAX_SAVED)
+test('all that can be saved is there from the start', () => {
+  expect(takeAll(new AskBudget(MAX_SAVED, () => 0.25))).toBe(MAX_SAVED)
 })
 
 test('one more is earned with the share of requests', () => {
-  const budget = new HedgeBudget({ hedgeShare: 0.25 })
+  const budget = new AskBudget(MAX_SAVED, () => 0.25)
   takeAll(budget)
   for (let request = 0; request < 3; request++) budget.earn()
   expect(budget.take()).toBe(false)
@@ -23,8 +23,8 @@ test('one more is earned with the share of requests', () => {
   expect(budget.take()).toBe(false)
 })
 
-test('no more than ten are saved', () => {
-  const budget = new HedgeBudget({ hedgeShare: 0.5 })
+test('no more than that is saved', () => {
+  const budget = new AskBudget(MAX_SAVED, () => 0.5)
   for (let request = 0; request < 1_000; request++) budget.earn()
   expect(takeAll(budget)).toBe(MAX_SAVED)
   for (let request = 0; request < 1_000; request++) budget.earn()
@@ -32,14 +32,14 @@ test('no more than ten are saved', () => {
 })
 
 test('with a share of 1 each request may be made twice', () => {
-  const budget = new HedgeBudget({ hedgeShare: 1 })
+  const budget = new AskBudget(MAX_SAVED, () => 1)
   takeAll(budget)
   budget.earn()
   expect(takeAll(budget)).toBe(1)
 })
 
 test('with a share of 0 there is none, ever', () => {
-  const budget = new HedgeBudget({ hedgeShare: 0 })
+  const budget = new AskBudget(MAX_SAVED, () => 0)
   expect(budget.take()).toBe(false)
   for (let request = 0; request < 100; request++) budget.earn()
   expect(budget.take()).toBe(false)
