@@ -39,6 +39,7 @@ import type {
 } from './bitswap-status.ts'
 import { DialGate } from './dial-gate.ts'
 import { BlockService, type GetBlockOptions } from './fetch/block-service.ts'
+import { InboundGate } from './inbound-gate.ts'
 import { resolveInboundOptions } from './inbound-guard.ts'
 import { LoopLag } from './loop-lag.ts'
 import type { PeerLink } from './peer-link.ts'
@@ -85,6 +86,7 @@ export class BitswapProtectionManager
   readonly #streams: StreamLayer
   readonly #tuner: AutoTuner
   readonly #dialGate: DialGate | undefined
+  readonly #inboundGate: InboundGate
   readonly #metrics: ProtectionMetrics
   readonly #blocks: BlockService
   readonly #tags: PeerTags | undefined
@@ -148,6 +150,7 @@ export class BitswapProtectionManager
       openTimeoutMs,
       inbound: resolveInboundOptions(inbound),
       maxTracked: options.maxTargets,
+      kept,
       taker: () => this.#blocks.fetcher,
       onSuspect: link => this.#blocks.fetcher?.suspected(link),
       onCleared: () => this.#blocks.fetcher?.readmitted(),
@@ -179,6 +182,12 @@ export class BitswapProtectionManager
       open: link => this.#streams.open(link)
     })
     this.#tags = components.peerStore && new PeerTags(components.peerStore, this.#log)
+    this.#inboundGate = new InboundGate(
+      components.connectionGater,
+      this.#clock,
+      key => this.#streams.isShutOut(key),
+      options.maxTargets
+    )
     this.#dialGate = gateDials ? new DialGate(components.connectionGater, this.#protection) : undefined
   }
 
@@ -195,6 +204,7 @@ export class BitswapProtectionManager
     this.#streams.start()
     this.#blocks.start()
     this.#dialGate?.start()
+    this.#inboundGate.start()
     this.#records?.start()
   }
 
@@ -209,6 +219,7 @@ export class BitswapProtectionManager
     this.#isStarted = false
     this.#records?.stop()
     this.#dialGate?.stop()
+    this.#inboundGate.stop()
     this.#blocks.stop()
     this.#streams.stop()
     this.#protection.pause()

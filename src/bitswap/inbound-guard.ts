@@ -82,6 +82,15 @@ const MAX_PRICE = 16
 /** Wants of one peer that Bitswap keeps: `DEFAULT_MAX_WANTLIST_SIZE` of Helia, and as many in boxo. */
 const MAX_STANDING = 1_024
 
+/**
+ * A peer goes on although it is refused if that happens so many times at once, and then once in this time, in ms. To read
+ * what it asks, and refuse it, costs about half of what a handshake does: so it is disconnected, and not let in for long,
+ * in ms.
+ */
+const REFUSALS = 8
+const REFUSAL_MS = 4_000
+const SHUT_OUT_MS = 300_000
+
 /** All peers together, where each has a budget. */
 const ALL = ''
 
@@ -97,6 +106,10 @@ export interface InboundContext {
   readonly isEnforcing: () => boolean
   /** Told of each stream that is too much, once. */
   readonly onOverrun: (link: PeerLink, overrun: Overrun) => void
+  /** Whether a peer may be disconnected. */
+  readonly mayShutOut: (link: PeerLink) => boolean
+  /** A peer goes on although it is refused, and is to be disconnected. */
+  readonly onShutOut: (link: PeerLink) => void
 }
 
 /** Who something comes from. */
@@ -130,6 +143,9 @@ export class InboundGuard {
   readonly #streamMs: number
   readonly #byteMs: number
   readonly #burstMs: number
+  /** What was refused, and who is shut out for it. Both outlive connections. */
+  readonly #refusals: RateLimit
+  readonly #shutOut: RateLimit
   readonly #senders = new WeakMap<Connection, Sender>()
 
   /** @param maxTracked - peers that have budgets of their own, and subnets */
@@ -140,6 +156,8 @@ export class InboundGuard {
     this.#sending = new Budget(options, maxTracked, context.clock)
     this.#misses = new RateLimit(1, options.burstMs, context.clock)
     this.#burstMs = options.burstMs
+    this.#refusals = new RateLimit(maxTracked, REFUSALS * REFUSAL_MS, context.clock)
+    this.#shutOut = new RateLimit(maxTracked, SHUT_OUT_MS, context.clock)
     this.#wantMs = 1_000 / wantsPerS
     this.#missMs = this.#wantMs * missCost
     this.#streamMs = 1_000 / streamsPerS
@@ -158,6 +176,11 @@ export class InboundGuard {
     const sender = connection === undefined ? { key: link.key, subnet: undefined } : this.#sender(connection)
     this.#asking.giveBack(sender, forgetWants(link, 1))
     this.#misses.giveBack(ALL, this.#missMs / TOTAL_FACTOR)
+  }
+
+  /** Whether a peer was disconnected because it went on although it was refused, and is not let in yet. */
+  isShutOut(key: string): boolean {
+    return this.#shutOut.debtMs(key) > 0
   }
 
   /** A peer is not connected any more: Bitswap forgets what either side wanted. */
@@ -212,7 +235,14 @@ export class InboundGuard {
   /** @returns whether the stream is to be refused */
   overrun(link: PeerLink, overrun: Overrun): boolean {
     this.#context.onOverrun(link, overrun)
-    return this.#context.isEnforcing()
+    if (!this.#context.isEnforcing()) return false
+    const goesOn = !this.#refusals.take(link.key, REFUSAL_MS)
+    // Who owes us answers may be about to send them.
+    if (goesOn && link.answersDue === 0 && this.#context.mayShutOut(link)) {
+      this.#shutOut.charge(link.key, SHUT_OUT_MS)
+      this.#context.onShutOut(link)
+    }
+    return true
   }
 
   #creditMs(answersDue: number): number {
@@ -245,7 +275,7 @@ function forgetWants(link: PeerLink, count: number): number {
 }
 
 /** What the handler of a stream hears; the peer only sees that it is reset. */
-class OverBudgetError extends Error {
+export class OverBudgetError extends Error {
   override readonly name = 'OverBudgetError'
 
   constructor() {

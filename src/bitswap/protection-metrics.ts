@@ -1,4 +1,4 @@
-import type { CounterGroup, Histogram, Metrics } from '@libp2p/interface'
+import type { Counter, CounterGroup, Histogram, Metrics } from '@libp2p/interface'
 import type { OverallStatus, RejectionReason } from '../core/index.ts'
 import type { Overrun } from './inbound-guard.ts'
 import type { WantResult } from './peer-judge.ts'
@@ -8,6 +8,7 @@ export class ProtectionMetrics {
   readonly #wants: CounterGroup | undefined
   readonly #rejections: CounterGroup | undefined
   readonly #inboundRefusals: CounterGroup | undefined
+  readonly #shutOuts: Counter | undefined
   readonly #events: CounterGroup | undefined
   readonly #openSeconds: Histogram | undefined
   readonly #answerSeconds: Histogram | undefined
@@ -46,6 +47,9 @@ export class ProtectionMetrics {
       label: 'reason',
       help: 'Streams of peers that asked or sent too much'
     })
+    this.#shutOuts = metrics?.registerCounter('bitswap_protection_inbound_disconnects_total', {
+      help: 'Peers disconnected since they went on although they were refused'
+    })
     this.#events = metrics?.registerCounterGroup('bitswap_protection_events_total', {
       label: 'event',
       help: 'Changes of circuits, recoveries and health'
@@ -69,6 +73,10 @@ export class ProtectionMetrics {
 
   noteInboundRefusal(overrun: Overrun): void {
     this.#inboundRefusals?.increment({ [overrun.toLowerCase()]: true })
+  }
+
+  noteShutOut(): void {
+    this.#shutOuts?.increment()
   }
 
   noteEvent(type: string): void {

@@ -3,7 +3,7 @@ import type { Registrar } from '@libp2p/interface-internal'
 import type { Clock, Outcome, Protection, RejectedError } from '../core/index.ts'
 import type { AutoTuner } from './auto-tuner.ts'
 import { Deadlines } from './deadlines.ts'
-import { InboundGuard, type InboundOptions } from './inbound-guard.ts'
+import { InboundGuard, type InboundOptions, OverBudgetError } from './inbound-guard.ts'
 import { InboundObserver } from './inbound-observer.ts'
 import type { LoopLag } from './loop-lag.ts'
 import { type BlockTaker, MessageWatch } from './message-watch.ts'
@@ -30,6 +30,8 @@ export interface StreamLayerContext {
   readonly inbound: Readonly<InboundOptions>
   /** Peers, and subnets, that have budgets of their own for what they ask. */
   readonly maxTracked: number
+  /** Peers, by key, that are never refused for what they did. */
+  readonly kept: ReadonlySet<string>
   /** Whoever fetches blocks himself, if there is somebody at the moment. */
   readonly taker: () => BlockTaker | undefined
   readonly onSuspect: (link: PeerLink) => void
@@ -49,6 +51,7 @@ export class StreamLayer {
   readonly #owing: Owing
   readonly #judge: PeerJudge
   readonly #gate: StreamGate
+  readonly #guard: InboundGuard
   readonly #inbound: InboundObserver
   #isStarted = false
 
@@ -60,6 +63,7 @@ export class StreamLayer {
     this.#owing = new Owing(components.registrar, protection, clock, links, this.deadlines, log)
     this.#judge = this.#createJudge()
     const guard = this.#createGuard()
+    this.#guard = guard
     const onHeldBack = (link: PeerLink, { reason }: RejectedError): void => {
       metrics.noteRejection(reason)
       this.#owing.heldBack(link)
@@ -128,6 +132,11 @@ export class StreamLayer {
     for (const link of this.links.values()) this.links.release(link)
   }
 
+  /** Whether a peer is not to be let in, since it flooded this node. */
+  isShutOut(key: string): boolean {
+    return this.#context.protection.mode === 'enforce' && this.#guard.isShutOut(key)
+  }
+
   /** Opens a stream to a peer for what has been admitted already. */
   open(link: PeerLink): Promise<Stream> {
     return this.#gate.open(link)
@@ -175,7 +184,7 @@ export class StreamLayer {
   }
 
   #createGuard(): InboundGuard {
-    const { protection, clock, loopLag, metrics, log, inbound, maxTracked } = this.#context
+    const { protection, clock, loopLag, metrics, log, inbound, maxTracked, kept } = this.#context
     return new InboundGuard(inbound, maxTracked, {
       clock,
       lagMs: () => loopLag.read(),
@@ -183,6 +192,12 @@ export class StreamLayer {
       onOverrun: (link, overrun) => {
         log.trace('%p goes beyond its budget: %s', link.peer, overrun)
         metrics.noteInboundRefusal(overrun)
+      },
+      mayShutOut: ({ key }) => !kept.has(key),
+      onShutOut: link => {
+        log('%p goes on although it is refused, and is disconnected', link.peer)
+        metrics.noteShutOut()
+        for (const connection of [...link.connections]) connection.abort(new OverBudgetError())
       }
     })
   }

@@ -30,12 +30,15 @@ function create(given: Partial<InboundOptions> = {}, maxTracked = 100) {
   const clock = new ManualClock(7_000)
   const links = new PeerLinks()
   const overruns: Array<[string, Overrun]> = []
-  const state = { lagMs: 0, isEnforcing: true }
+  const state = { lagMs: 0, isEnforcing: true, mayShutOut: true }
+  const shutOut: string[] = []
   const guard = new InboundGuard(resolveInboundOptions({ ...options, ...given }), maxTracked, {
     clock,
     lagMs: () => state.lagMs,
     isEnforcing: () => state.isEnforcing,
-    onOverrun: ({ key }, overrun) => overruns.push([key, overrun])
+    onOverrun: ({ key }, overrun) => overruns.push([key, overrun]),
+    mayShutOut: () => state.mayShutOut,
+    onShutOut: ({ key }) => shutOut.push(key)
   })
 
   function connect(number: number, address = '/ip4/127.0.0.1/tcp/4001') {
@@ -58,7 +61,7 @@ function create(given: Partial<InboundOptions> = {}, maxTracked = 100) {
     return { link, connection, open, ask }
   }
 
-  return { clock, guard, overruns, state, connect, peer: connect(1) }
+  return { clock, guard, overruns, shutOut, state, connect, peer: connect(1) }
 }
 
 /** How many times in a row something is let in. */
@@ -505,4 +508,65 @@ test('coming back does not help', async () => {
   await count(() => peer.ask(1))
   guard.gone(peer.link)
   expect(await connect(1).ask(1)).toBe(false)
+})
+
+describe('a peer that goes on although it is refused', () => {
+  const TIMES = 8
+  const EVERY_MS = 4_000
+  const SHUT_OUT_MS = 300_000
+
+  async function refuse(peer: { ask(wants: number): Promise<boolean> }, times: number): Promise<void> {
+    for (let list = 0; list < times; list++) expect(await peer.ask(1_000)).toBe(false)
+  }
+
+  test('is shut out for five minutes', async () => {
+    const { guard, clock, peer, shutOut } = create()
+    const { key } = peer.link
+    await refuse(peer, TIMES)
+    expect([shutOut, guard.isShutOut(key)]).toEqual([[], false])
+    await refuse(peer, 1)
+    expect([shutOut, guard.isShutOut(key)]).toEqual([[key], true])
+    expect(guard.isShutOut(peerOf(2).toString())).toBe(false)
+    clock.advance(SHUT_OUT_MS - 1)
+    expect(guard.isShutOut(key)).toBe(true)
+    clock.advance(1)
+    expect(guard.isShutOut(key)).toBe(false)
+  })
+
+  test('is not if it is refused now and then', async () => {
+    const { clock, peer, shutOut } = create()
+    await refuse(peer, TIMES)
+    for (let time = 0; time < 20; time++) {
+      clock.advance(EVERY_MS)
+      await refuse(peer, 1)
+    }
+    expect(shutOut).toEqual([])
+    await refuse(peer, 1)
+    expect(shutOut).toEqual([peer.link.key])
+  })
+
+  test('gains nothing by connecting anew', async () => {
+    const { guard, connect, peer, shutOut } = create()
+    await refuse(peer, TIMES)
+    guard.gone(peer.link)
+    await refuse(connect(1), 1)
+    expect(shutOut).toEqual([peer.link.key])
+  })
+
+  test('is not while it owes us answers, nor if it is to be kept, nor when nothing is enforced', async () => {
+    const { peer, state, shutOut } = create()
+    await refuse(peer, TIMES)
+    peer.link.answersDue = 1
+    await refuse(peer, 1)
+    peer.link.answersDue = 0
+    state.mayShutOut = false
+    await refuse(peer, 1)
+    state.mayShutOut = true
+    state.isEnforcing = false
+    await peer.ask(1_000)
+    expect(shutOut).toEqual([])
+    state.isEnforcing = true
+    await refuse(peer, 1)
+    expect(shutOut).toEqual([peer.link.key])
+  })
 })

@@ -18,8 +18,12 @@ const REASONS = ['streams', 'wants', 'bytes', 'unreadable']
 const inbound: Partial<InboundOptions> = { wantsPerS: 100, missCost: 3, streamsPerS: 50, burstMs: 1_000 }
 
 /** A service that is started, on a node whose Bitswap notes what it gets to read; with a peer connected. */
-async function create(mode: Mode = 'enforce', given: Partial<InboundOptions> = {}) {
-  const created = createManager({ inbound: { ...inbound, ...given }, mode })
+async function create(
+  mode: Mode = 'enforce',
+  given: Partial<InboundOptions> = {},
+  protectedPeers: string[] = []
+) {
+  const created = createManager({ inbound: { ...inbound, ...given }, mode, protectedPeers })
   const { manager, node, metrics, connectKnown } = created
   manager.start()
   const read: Array<ReturnType<typeof reader>> = []
@@ -310,5 +314,33 @@ describe('what cannot be read', () => {
     const ours = await receive(Uint8Array.of(0x80, 0x80, 0x80, 0x04))
     expect(ours.status).not.toBe('aborted')
     expect(refusals()).toEqual([0, 0, 0, 0])
+  })
+})
+
+describe('a peer that goes on although it is refused', () => {
+  async function flooded(mode: Mode, protectedPeers: string[] = []) {
+    const created = await create(mode, {}, protectedPeers)
+    for (let list = 0; list < 12 && created.connection.status === 'open'; list++)
+      await created.receive(wants(cids(1_000)))
+    const { node, metrics, connection } = created
+    const denied = await node.connectionGater.denyInboundEncryptedConnection?.(
+      connection.remotePeer,
+      connection as never
+    )
+    const disconnects = metrics.noted.get('bitswap_protection_inbound_disconnects_total')?.length ?? 0
+    return { status: connection.status, isDenied: denied === true, disconnects }
+  }
+
+  test('is disconnected, and not let in again', async () => {
+    expect(await flooded('enforce')).toEqual({ status: 'closed', isDenied: true, disconnects: 1 })
+  })
+
+  test('is only counted in mode observe', async () => {
+    expect(await flooded('observe')).toEqual({ status: 'open', isDenied: false, disconnects: 0 })
+  })
+
+  test('stays connected if it is to be kept', async () => {
+    const kept = [peerOf(1).toString()]
+    expect(await flooded('enforce', kept)).toEqual({ status: 'open', isDenied: false, disconnects: 0 })
   })
 })

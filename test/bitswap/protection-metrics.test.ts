@@ -18,6 +18,7 @@ test('registers all there is at once, under names of its own', () => {
     ['CounterGroup', 'bitswap_protection_wants_total', 'result'],
     ['CounterGroup', 'bitswap_protection_rejections_total', 'reason'],
     ['CounterGroup', 'bitswap_protection_inbound_refusals_total', 'reason'],
+    ['Counter', 'bitswap_protection_inbound_disconnects_total', undefined],
     ['CounterGroup', 'bitswap_protection_events_total', 'event'],
     ['Histogram', 'bitswap_protection_stream_open_seconds', undefined],
     ['Histogram', 'bitswap_protection_answer_seconds', undefined]
@@ -80,6 +81,12 @@ test('counts what peers were refused, by what was too much', () => {
   expect(['wants', 'unreadable', 'bytes'].map(label => registered.count(name, label))).toEqual([2, 1, 0])
 })
 
+test('counts peers that were disconnected for going on', () => {
+  const { registered, metrics } = create()
+  metrics.noteShutOut()
+  expect(registered.noted.get('bitswap_protection_inbound_disconnects_total')).toHaveLength(1)
+})
+
 test('measures how long streams take to open, in seconds', () => {
   const { registered, metrics } = create()
   metrics.noteOpen(125)
@@ -92,6 +99,7 @@ test('does nothing on a node without metrics', () => {
   metrics.noteWant('answered', 1)
   metrics.noteRejection('OPEN')
   metrics.noteInboundRefusal('WANTS')
+  metrics.noteShutOut()
   metrics.noteEvent('circuit:open')
   metrics.noteOpen(1)
 })

@@ -60,7 +60,9 @@ export function createGate(options: Partial<ProtectionOptions> = {}, limits: Par
     clock,
     lagMs: () => 0,
     isEnforcing: () => true,
-    onOverrun: () => {}
+    onOverrun: () => {},
+    mayShutOut: () => false,
+    onShutOut: () => {}
   })
   const watch = new MessageWatch({
     guard,

@@ -21,7 +21,7 @@ export class FakeMetrics {
 
   /** As a node has it: of all that libp2p can register, what it does not know throws. */
   get component(): Metrics {
-    const kinds = ['MetricGroup', 'CounterGroup', 'Histogram']
+    const kinds = ['MetricGroup', 'Counter', 'CounterGroup', 'Histogram']
     return Object.fromEntries(
       kinds.map(kind => [
         `register${kind}`,

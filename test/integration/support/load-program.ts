@@ -4,7 +4,8 @@ import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify } from '@libp2p/identify'
 import type { Libp2p, PeerId } from '@libp2p/interface'
-import { tcp } from '@libp2p/tcp'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { type TCPSocketOptions, tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { makeBlocks } from '../../../src/cli/swarm/blocks.ts'
@@ -23,12 +24,12 @@ let isFlooding = false
 
 const handlers = {
   async connect({ server, peers }: FloodLoad): Promise<void> {
-    flooders = await Promise.all(Array.from({ length: peers }, createPeer))
+    flooders = await Promise.all(Array.from({ length: peers }, (_, index) => createPeer(index)))
     for (const flooder of flooders) await flooder.dial(multiaddr(server.multiaddr))
   },
   async flood(load: FloodLoad): Promise<Flooded> {
     isFlooding = true
-    const server = flooders[0]!.getConnections()[0]!.remotePeer
+    const server = peerIdFromString(load.server.peerId)
     const sent = await Promise.all(flooders.map(flooder => flood(flooder, server, load)))
     return {
       lists: sent.reduce((sum, { lists }) => sum + lists, 0),
@@ -46,17 +47,20 @@ const handlers = {
   }
 }
 
-function createPeer(): Promise<Libp2p> {
+/** Each has an address of its own. */
+function createPeer(index: number): Promise<Libp2p> {
+  const localAddress = `127.${20 + Math.floor(index / 256)}.${index % 256}.1`
+  const dialOpts: TCPSocketOptions & { localAddress: string } = { localAddress }
   return createLibp2p({
     addresses: { listen: [] },
-    transports: [tcp()],
+    transports: [tcp({ dialOpts })],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     services: { identify: identify() }
   })
 }
 
-/** Sends lists of wants that nobody has a block for, one after the other, until told to stop. */
+/** Sends lists of wants that nobody has a block for, one after the other, until told to stop. Connects anew if need be. */
 async function flood(flooder: Libp2p, server: PeerId, load: FloodLoad): Promise<Flooded> {
   const template = wants(Array.from({ length: load.wants }, (_, index) => cidOf(index)))
   let lists = 0
