@@ -19,7 +19,7 @@ export interface FloodLoad {
   readonly pauseMs: number
 }
 
-/** Lists that were sent, and those of which the stream did not open or was reset. */
+/** Lists that were sent, or were to be; and those of which the stream did not open or was reset. */
 export interface Flooded {
   readonly lists: number
   readonly refused: number

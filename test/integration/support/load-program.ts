@@ -69,10 +69,10 @@ async function flood(flooder: Libp2p, server: PeerId, load: FloodLoad): Promise<
   // Not all at the same moment, again and again.
   await sleep(load.pauseMs * Math.random())
   while (isFlooding && lists < load.lists) {
+    lists++
     try {
       const stream = await flooder.dialProtocol(server, BITSWAP)
       stream.send(withOtherCids(template))
-      lists++
       const isClosed = new Promise<boolean>(resolve => {
         stream.addEventListener('close', ({ error }) => resolve(error !== undefined))
       })
