@@ -728,6 +728,24 @@ describe('while most peers are silent', () => {
     expect([peer.failures, peer.faults]).toEqual([0, []])
   })
 
+  test('those who are silent but not blamed yet count, until they say something', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    for (const number of [0, 1]) bench.get(number)
+    await bench.advance(2_100)
+    expect(bench.fetcher.isOutage).toBe(true)
+    const others = bench.connect(3)
+    await bench.advance(2_100)
+    // Two of five are blamed, if it is counted; the others have more time.
+    expect(bench.fetcher.isOutage).toBe(true)
+    for (const peer of others) peer.trickle(1)
+    expect(bench.fetcher.isOutage).toBe(false)
+    // It was one all the same.
+    await a.send(0)
+    await bench.settle()
+    expect([a, b, ...others].map(({ failures }) => failures)).toEqual([0, 0, 0, 0, 0])
+  })
+
   test('who was asked for a block has a moment to send it once anything arrives, before others are asked', async () => {
     const bench = new Bench({ hedgeShare: 0 })
     const peers = await withKnown(bench, 50, 50, 50)
