@@ -183,12 +183,12 @@ export class BlockFetch {
   /** A peer said that it has the block. Who was asked for it and has said nothing so far is not waited for long. */
   promised(supplier: Supplier): void {
     this.#wantsWord.delete(supplier)
-    // It was not asked for the block itself.
-    this.#asked.delete(supplier)
+    // It was not asked for the block itself; but it may have been asked because the block takes long.
+    const isLate = this.#asked.delete(supplier)
     if (this.#isOver) return
     const isPromised = [...this.#live.keys()].some(asked => asked.hasPromised(this.multihash))
-    if (this.#live.size > 0 && !isPromised) {
-      if (this.#isTrial && this.#live.size < MAX_RACERS) this.#askNext()
+    if (this.#live.size > 0 && (isLate || !isPromised)) {
+      if (this.#isTrial && this.#live.size < MAX_RACERS && this.#context.takeTrial()) this.#askNext()
       else this.#planHedge(MIN_GRACE_MS, true)
     }
     this.advance()
@@ -373,8 +373,8 @@ export class BlockFetch {
     const isNew = !this.#isAnybodyKnown && !this.#context.isOutage
     const racers: Supplier[] = []
     for (const supplier of others) {
-      const mayRace = isNew && this.#live.size < MAX_RACERS && supplier.asks.size === 0
-      if (!mayRace) this.#askForWord(supplier)
+      const isRacer = isNew && this.#live.size < MAX_RACERS && supplier.asks.size === 0
+      if (!isRacer || !this.#context.takeTrial()) this.#askForWord(supplier)
       else if (this.#askForBlock(supplier)) racers.push(supplier)
     }
     return racers
@@ -409,9 +409,9 @@ export class BlockFetch {
     return [...this.#context.suppliers()].some(({ pace }) => pace.isKnown)
   }
 
-  /** Whether all who are waited for had not delivered anything when they were asked. */
+  /** Whether somebody is waited for who had not delivered anything when he was asked. */
   get #isTrial(): boolean {
-    return [...this.#live.values()].every(ask => ask.isTrial)
+    return [...this.#live.values()].some(ask => ask.isTrial)
   }
 
   /** Those that are connected may not do. */
