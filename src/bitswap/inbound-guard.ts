@@ -84,8 +84,8 @@ const MAX_STANDING = 1_024
 
 /**
  * A peer goes on although it is refused if that happens so many times at once, and then once in this time, in ms. To read
- * what it asks, and refuse it, costs about half of what a handshake does: so it is disconnected, and not let in for long,
- * in ms.
+ * what it asks, and refuse it, costs as well: so it is disconnected, and not let in for this long, in ms. It is long since a
+ * handshake costs even more.
  */
 const REFUSALS = 8
 const REFUSAL_MS = 4_000

@@ -98,7 +98,7 @@ class Server implements AsyncDisposable, Reachable {
 async function lookedForIn(mode: Mode): Promise<{ missed: number; elapsedMs: number }> {
   await using server = await Server.start(mode)
   await using flooder = new LoadChild()
-  const load = server.flood({ peers: 5, lists: LISTS, pauseMs: 300 })
+  const load = server.flood({ peers: 5, lists: LISTS, pauseMs: 1_000 })
   await flooder.call('connect', load)
   const startedAt = performance.now()
   expect(await flooder.call('flood', load)).toMatchObject({ lists: 5 * LISTS })
@@ -109,8 +109,7 @@ async function lookedForIn(mode: Mode): Promise<{ missed: number; elapsedMs: num
 test('a peer has the server look for as much as its budget allows; in mode observe for all', async () => {
   const enforced = await lookedForIn('enforce')
   const listsEach = (defaultInboundOptions.burstMs + enforced.elapsedMs) / LIST_MS
-  // While it is busy with those of the first, it lets in none of that size.
-  expect(enforced.missed).toBeGreaterThanOrEqual(3 * WANTS)
+  expect(enforced.missed).toBeGreaterThanOrEqual(5 * WANTS)
   expect(enforced.missed).toBeLessThanOrEqual(5 * listsEach * WANTS)
   // Helia drops some of what comes while it has too much to do.
   const observed = await lookedForIn('observe')
