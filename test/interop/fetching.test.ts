@@ -8,10 +8,11 @@ import { createLibp2p } from 'libp2p'
 import { describe, expect, test } from 'vitest'
 import { bitswapProtection } from '../../src/bitswap/index.ts'
 import { type Block, makeBlocks } from '../../src/cli/swarm/blocks.ts'
+import type { Mode } from '../../src/core/index.ts'
 import { newBlocks } from '../integration/support/asking.ts'
-import { Client } from '../integration/support/client.ts'
+import { Client, type ClientPlan } from '../integration/support/client.ts'
 import { until } from '../integration/support/waiting.ts'
-import { type BoxoPeer, startBoxoPeers } from './support/boxo-peer.ts'
+import { type Asked, type BoxoPeer, startBoxoPeers } from './support/boxo-peer.ts'
 import { expectNoBlame } from './support/no-blame.ts'
 import type { PeerFile } from './support/peer-process.ts'
 import { readFile } from './support/reading.ts'
@@ -30,6 +31,8 @@ const STOCK_MS = 10_000
 
 /** Longer than a CANCEL waits for something to go along with, in ms. */
 const CANCEL_MS = 1_500
+
+const modes: readonly Mode[] = ['off', 'observe', 'enforce']
 
 const fetchers = [
   { name: 'protectBitswap', isDropIn: true },
@@ -192,6 +195,16 @@ describe('with protectBitswap', () => {
   })
 })
 
+describe("Helia's own fetch is what it is without the service", () => {
+  test.each([
+    { name: 'one peer', count: 1 },
+    { name: 'three peers', count: 3 }
+  ])('from $name, in each mode', async ({ count }) => {
+    const stock = await askedByHelia(count, { after: { protection: () => new EventTarget() } })
+    for (const mode of modes) expect(await askedByHelia(count, { protection: { mode } })).toEqual(stock)
+  })
+})
+
 test('a node without Helia gets blocks by itself, the same ones as often as it likes', async () => {
   await using peers = await startBoxoPeers(1)
   const [peer] = peers.all
@@ -226,6 +239,20 @@ function addFileToAll(peers: readonly BoxoPeer[], { seed = 2 } = {}): Promise<Pe
 async function blocksSent(peers: readonly BoxoPeer[]): Promise<number> {
   const stats = await Promise.all(peers.map(peer => peer.stats()))
   return stats.reduce((sum, { blocksSent }) => sum + blocksSent, 0)
+}
+
+/** What each peer was asked for while Helia, left to itself, read a file that all of them have. */
+async function askedByHelia(count: number, plan: ClientPlan): Promise<Asked[]> {
+  await using peers = await startBoxoPeers(count)
+  const [file] = await addFileToAll(peers.all)
+  await using client = await Client.start(plan)
+  await client.connect(...peers.all)
+  await readFile(client, file!)
+  const asked = () => Promise.all(peers.all.map(async peer => (await peer.stats()).asked))
+  // Two may have sent all of it before the third has read its wants.
+  const haveReadAll = async () => (await asked()).every(({ wantBlocks }) => wantBlocks >= FILE_BLOCKS)
+  await until(haveReadAll, 'each has read its wants')
+  return await asked()
 }
 
 /** Has a peer find wants and, after so long, their cancels when it looks at its input again. */

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { makeBytes } from '../../src/cli/swarm/blocks.ts'
-import type { Mode } from '../../src/core/index.ts'
-import { Client, type ClientPlan } from '../integration/support/client.ts'
+import { Client } from '../integration/support/client.ts'
 import { until } from '../integration/support/waiting.ts'
 import { type KuboDaemon, startKuboDaemons } from './support/kubo-daemon.ts'
 import { expectNoBlame } from './support/no-blame.ts'
@@ -20,11 +19,6 @@ const FILE_LIMIT_MS = 30_000
 
 /** The longest time without a byte. Stock Helia takes 10 s for each block while a peer it is connected to is frozen. */
 const PAUSE_LIMIT_MS = 5_000
-
-/** By how much bytes of the same wants may differ: they may come in more messages, or fewer. */
-const WANTS_MARGIN = 0.02
-
-const modes: readonly Mode[] = ['off', 'observe', 'enforce']
 
 const fetchers = [
   { name: 'protectBitswap', isDropIn: true },
@@ -105,38 +99,6 @@ describe.each(fetchers)('with the service and $name', ({ isDropIn }) => {
     expectNoBlame(client, well!)
   })
 })
-
-describe("Helia's own fetch is what it is without the service", () => {
-  test.each([
-    { name: 'one daemon', count: 1 },
-    { name: 'three daemons', count: 3 }
-  ])('from $name, in each mode', async ({ count }) => {
-    const stock = await fetchAsStock(count, { after: { protection: () => new EventTarget() } })
-    for (const mode of modes) {
-      const { wantBytes, blocksSent } = await fetchAsStock(count, { protection: { mode } })
-      for (const [index, bytes] of stock.wantBytes.entries())
-        expect(Math.abs(wantBytes[index]! / bytes - 1)).toBeLessThan(WANTS_MARGIN)
-      // How many more blocks of the same other daemons send is a matter of chance.
-      if (count === 1) expect(blocksSent).toBe(stock.blocksSent)
-    }
-  })
-})
-
-/** What daemons were asked and sent while Helia, left to itself, read a file that all of them have. */
-async function fetchAsStock(
-  count: number,
-  plan: ClientPlan
-): Promise<{ wantBytes: number[]; blocksSent: number }> {
-  await using daemons = await startKuboDaemons(count)
-  const file = await addToAll(daemons.all, bytes.subarray(0, FILE_BYTES / 4))
-  await using client = await Client.start(plan)
-  await client.connect(...daemons.all)
-  await readFile(client, file)
-  return {
-    wantBytes: await Promise.all(daemons.all.map(daemon => daemon.wantBytes())),
-    blocksSent: await blocksSent(daemons.all)
-  }
-}
 
 /** Reads what another daemon has until the one that does not answer is refused. */
 async function readUntilRefused(client: Client, frozen: KuboDaemon, well: KuboDaemon): Promise<void> {

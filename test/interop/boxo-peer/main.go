@@ -14,9 +14,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ipfs/boxo/bitswap"
+	bsmsg "github.com/ipfs/boxo/bitswap/message"
+	pb "github.com/ipfs/boxo/bitswap/message/pb"
 	"github.com/ipfs/boxo/bitswap/network/bsnet"
 	"github.com/ipfs/boxo/blockservice"
 	"github.com/ipfs/boxo/blockstore"
@@ -69,11 +72,32 @@ type fileAnswer struct {
 	SizeBytes int64  `json:"sizeBytes"`
 }
 
+// asked counts what others asked for, by kind of entry, however they spread it over messages.
+type asked struct {
+	blocks, haves, cancels atomic.Uint64
+}
+
+func (a *asked) MessageReceived(_ peer.ID, message bsmsg.BitSwapMessage) {
+	for _, entry := range message.Wantlist() {
+		switch {
+		case entry.Cancel:
+			a.cancels.Add(1)
+		case entry.WantType == pb.Message_Wantlist_Have:
+			a.haves.Add(1)
+		default:
+			a.blocks.Add(1)
+		}
+	}
+}
+
+func (a *asked) MessageSent(peer.ID, bsmsg.BitSwapMessage) {}
+
 type boxoPeer struct {
 	host     host.Host
 	exchange *bitswap.Bitswap
 	blocks   blockservice.BlockService
 	dag      ipld.DAGService
+	asked    *asked
 }
 
 func newBoxoPeer() (*boxoPeer, error) {
@@ -89,9 +113,11 @@ func newBoxoPeer() (*boxoPeer, error) {
 		return nil, err
 	}
 	store := blockstore.NewBlockstore(dssync.MutexWrap(ds.NewMapDatastore()))
-	exchange := bitswap.New(context.Background(), bsnet.NewFromIpfsHost(host), nil, store)
+	asked := new(asked)
+	network := bsnet.NewFromIpfsHost(host)
+	exchange := bitswap.New(context.Background(), network, nil, store, bitswap.WithTracer(asked))
 	service := blockservice.New(store, exchange)
-	return &boxoPeer{host, exchange, service, merkledag.NewDAGService(service)}, nil
+	return &boxoPeer{host, exchange, service, merkledag.NewDAGService(service), asked}, nil
 }
 
 // address is where the peer can be reached.
@@ -199,9 +225,14 @@ func (p *boxoPeer) stats(context.Context, command) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]uint64{
+	return map[string]any{
 		"blocksSent": stat.BlocksSent,
 		"messages":   stat.MessagesReceived,
+		"asked": map[string]uint64{
+			"wantBlocks": p.asked.blocks.Load(),
+			"wantHaves":  p.asked.haves.Load(),
+			"cancels":    p.asked.cancels.Load(),
+		},
 	}, nil
 }
 

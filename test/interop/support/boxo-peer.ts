@@ -10,11 +10,19 @@ const ANSWER_LIMIT_MS = 30_000
 /** How long a peer may take to end by itself. */
 const END_LIMIT_MS = 1_000
 
+/** What others asked a peer for so far, by kind of entry in their wantlists. */
+export interface Asked {
+  readonly wantBlocks: number
+  readonly wantHaves: number
+  readonly cancels: number
+}
+
 /** What a peer has done so far. */
 interface BoxoStats {
   readonly blocksSent: number
   /** Messages it got. */
   readonly messages: number
+  readonly asked: Asked
 }
 
 interface Answer {

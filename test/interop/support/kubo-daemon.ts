@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { inject } from 'vitest'
-import { BITSWAP, type Reachable } from '../../integration/support/client.ts'
-import { until } from '../../integration/support/waiting.ts'
+import type { Reachable } from '../../integration/support/client.ts'
 import { type PeerFile, PeerProcess, startPeers } from './peer-process.ts'
 
 /** How long a daemon may take for any command, and to start. */
@@ -42,13 +41,6 @@ const isolation = {
 /** What Bitswap has sent so far (`ipfs bitswap stat`). */
 interface Sent {
   readonly BlocksSent: number
-  readonly DataSent: number
-}
-
-/** Bytes of a protocol so far (`ipfs stats bw`). */
-interface Bandwidth {
-  readonly TotalIn: number
-  readonly TotalOut: number
 }
 
 /** A daemon of kubo that knows nobody, on 127.0.0.1, with a repo of its own. */
@@ -104,19 +96,6 @@ export class KuboDaemon extends PeerProcess implements Reachable {
 
   async blocksSent(): Promise<number> {
     return (await this.#sent()).BlocksSent
-  }
-
-  /** Bytes of Bitswap that it got. They are wants if it has asked for nothing. */
-  async wantBytes(): Promise<number> {
-    let wantBytes = 0
-    // The bytes of a protocol are added up once a second.
-    await until(async () => {
-      const { DataSent } = await this.#sent()
-      const { TotalIn, TotalOut } = await this.#ask<Bandwidth>(`stats/bw?proto=${BITSWAP}`)
-      wantBytes = TotalIn
-      return TotalOut >= DataSent
-    }, 'the daemon has added up what it sent')
-    return wantBytes
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
