@@ -302,13 +302,11 @@ export class BlockFetch {
   /** Returns whether the peer was asked. */
   #ask(supplier: Supplier): boolean {
     const kind = this.#kindFor(supplier)
-    if (kind === 'HAVE') {
-      const isAsked = this.#askForWord(supplier)
-      if (isAsked) this.#asked.add(supplier)
-      return isAsked
-    }
-    if (!this.#askForBlock(supplier)) return false
+    const isAsked = kind === 'BLOCK' ? this.#askForBlock(supplier) : this.#askForWord(supplier)
+    if (!isAsked) return false
     this.#planHedge(this.#context.hedgeAfterMs(), false)
+    this.#asked.add(supplier)
+    if (kind === 'HAVE') return true
     if (this.#standing(supplier) === 'ORDINARY') this.#askBesides()
     const racers = this.#isUnsure(supplier) ? this.#askAround() : []
     this.#tell([supplier, ...racers])

@@ -731,6 +731,26 @@ describe('a second peer', () => {
     expect(d!.takeLines()).toEqual(['cancel 0', 'want 0'])
   })
 
+  test('that comes later is asked even if the one before was only asked for a word', async () => {
+    const bench = new Bench()
+    const known = await withKnown(bench, 100, 110, 120)
+    for (const { link } of known) bench.protection.isolate(link.key)
+    const [untried] = bench.connect(1) as [FakePeer]
+    bench.get(0)
+    await bench.settle()
+    for (const { link } of known) bench.protection.release(link.key)
+    await bench.advance(600)
+    expect([untried, ...known].map(peer => peer.takeLines())).toEqual([
+      ['want 0'],
+      ['want 0'],
+      ['want 0'],
+      ['have? 0']
+    ])
+    const [late] = bench.connect(1) as [FakePeer]
+    await bench.advance(150)
+    expect(late.takeLines()).toEqual(['have? 0'])
+  })
+
   test('is not asked once the block is there', async () => {
     const bench = new Bench()
     const [a, b] = (await withKnown(bench, 100, 110)) as [FakePeer, FakePeer]
