@@ -10,6 +10,7 @@ import type {
 import {
   type AbortOptions,
   type ComponentLogger,
+  isPeerId,
   type Logger,
   type PeerId,
   start,
@@ -18,6 +19,7 @@ import {
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 import { BitswapProtectionManager } from './bitswap-protection.ts'
+import { type FetchProgress, progress } from './fetch/fetch-progress.ts'
 import type { Provider } from './fetch/provider-search.ts'
 
 /** What stock Bitswap is called among the block brokers of Helia. */
@@ -162,22 +164,30 @@ class ProtectedBroker implements BlockBroker {
     providers: Iterable<Provider> | undefined
   ): Promise<Uint8Array> {
     const { routing, getHasher } = this.#helia
-    const tell = (type: string, detail: unknown): void =>
-      onProgress?.(Object.assign(new CustomEvent(type, { detail }), { detail }) as never)
-    const told = (type: string, peer: PeerId) => ({ broker: NAME, type, provider: peer.toCID(), cid })
     return this.#manager.getBlock(cid, {
       signal,
       providers,
       routing,
       getHasher,
-      onAsk: peer => {
-        tell('bitswap:send-wantlist', peer)
-        tell('helia:block-broker:request-block', told('request-block', peer))
-      },
-      onBlock: peer => {
-        tell('bitswap:block', { cid, sender: peer })
-        tell('helia:block-broker:receive-block', told('receive-block', peer))
-      }
+      onProgress: onProgress && (event => tellBoth(onProgress, event, cid))
     })
   }
+}
+
+/** Tells what happened as Bitswap does, and then as all block brokers do. */
+function tellBoth(onProgress: (event: FetchProgress) => void, event: FetchProgress, cid: CID): void {
+  onProgress(event)
+  const from = (provider: PeerId) => ({ broker: NAME, provider: provider.toCID(), cid })
+  if (event.type === 'connection:open' && isPeerId(event.detail))
+    onProgress(progress('helia:block-broker:connect', { ...from(event.detail), type: 'connect' }))
+  else if (event.type === 'connection:opened') {
+    const { remotePeer, remoteAddr: address } = event.detail
+    const detail = { ...from(remotePeer), type: 'connected', address } as const
+    onProgress(progress('helia:block-broker:connected', detail))
+  } else if (event.type === 'bitswap:send-wantlist')
+    onProgress(progress('helia:block-broker:request-block', { ...from(event.detail), type: 'request-block' }))
+  else if (event.type === 'bitswap:block')
+    onProgress(
+      progress('helia:block-broker:receive-block', { ...from(event.detail.sender), type: 'receive-block' })
+    )
 }

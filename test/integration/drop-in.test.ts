@@ -189,6 +189,49 @@ test('a file is read by unixfs', async () => {
   expect(Buffer.compare(Buffer.concat(parts), makeBytes(request))).toBe(0)
 })
 
+test('a file is pinned, which fetches all of it', async () => {
+  await using client = await startDropIn()
+  const peer = swarm.peer('a')
+  await client.connect(peer)
+  const root = CID.parse(await peer.addFile({ seed: 6, sizeBytes: 1_000_000, chunkBytes: 100_000 }))
+  const pinned: CID[] = []
+  for await (const cid of client.helia.pins.add(root, { signal: AbortSignal.timeout(10_000) }))
+    pinned.push(cid)
+  expect(pinned).toHaveLength(11)
+  expect(await client.helia.pins.isPinned(root)).toBe(true)
+  for (const cid of pinned) expect(await client.helia.blockstore.has(cid)).toBe(true)
+})
+
+test('what happens is told as by stock Helia', async () => {
+  const peer = swarm.peer('a')
+  const told = async (client: Client): Promise<string[]> => {
+    const [block] = await swarm.addBlocks(1, [peer])
+    const types: string[] = []
+    const options = {
+      providers: [multiaddr(peer.multiaddr)],
+      signal: AbortSignal.timeout(10_000),
+      onProgress: ({ type }: { type: string }) => types.push(type)
+    }
+    for await (const _ of client.helia.blockstore.get(block!.cid, options)) {
+    }
+    return types
+  }
+  await using client = await startDropIn()
+  await using stock = await Client.start()
+  const types = await told(client)
+  expect(types.filter(type => /^(bitswap|helia|connection):/.test(type))).toEqual([
+    'bitswap:dial',
+    'connection:open',
+    'connection:opened',
+    'helia:block-broker:connected',
+    'bitswap:send-wantlist',
+    'helia:block-broker:request-block',
+    'bitswap:block',
+    'helia:block-broker:receive-block'
+  ])
+  expect(await told(stock)).toEqual(expect.arrayContaining(types))
+})
+
 test('a peer that serves well is tagged for the connection pruner', async () => {
   await using client = await startDropIn()
   const peer = swarm.peer('c')

@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid'
 import type { Deadline, Deadlines } from '../deadlines.ts'
 import type { Ask, AskKind } from './ask.ts'
+import { type FetchProgress, type ProgressListener, progress } from './fetch-progress.ts'
 import type { Supplier } from './supplier.ts'
 
 /** A peer that has less than this share of what it is asked for is not asked alone. */
@@ -40,13 +41,9 @@ const MAX_RETRY_MS = 4_000
  */
 export type Standing = 'ORDINARY' | 'UNKNOWN' | 'PROBATION' | 'LAST_RESORT'
 
-/** What becomes of a fetch as it goes on. */
-export interface FetchWatcher {
+/** Who waits for a fetch, and is told how it goes on. */
+export interface FetchWatcher extends ProgressListener {
   readonly signal: AbortSignal | undefined
-  /** A peer is asked for the block. */
-  onAsk(supplier: Supplier): void
-  /** A peer delivered it. */
-  onBlock(supplier: Supplier): void
 }
 
 /** What a fetch needs of whoever runs it. */
@@ -92,7 +89,7 @@ interface Waiter {
  * A block that is being fetched, for however many callers: who is asked for it, and who next. It goes on until it has
  * the block or nobody waits for it any more.
  */
-export class BlockFetch {
+export class BlockFetch implements ProgressListener {
   readonly cid: CID
   readonly multihash: string
   readonly #context: FetchContext
@@ -145,6 +142,11 @@ export class BlockFetch {
     })
   }
 
+  /** Tells all who wait. */
+  tell(progressOf: (cid: CID) => FetchProgress): void {
+    for (const { watcher } of this.#waiters) watcher.tell(progressOf)
+  }
+
   /** Peers are being connected to that may have it. @param connected - when that is done */
   expectPeers(connected: Promise<void>): void {
     this.#connecting++
@@ -159,7 +161,7 @@ export class BlockFetch {
   joined(supplier: Supplier): void {
     if (!this.isWaiting) this.advance()
     // Nothing is known of anybody, so it may be wise not to wait for who was asked first.
-    else if (!this.#isAnybodyKnown && this.#isEligible(supplier)) this.#tell(this.#askAround([supplier]))
+    else if (!this.#isAnybodyKnown && this.#isEligible(supplier)) this.#tellAsked(this.#askAround([supplier]))
   }
 
   /** Asks the next peer, if that is of use now. */
@@ -211,7 +213,7 @@ export class BlockFetch {
     this.#lacking.add(ask.supplier)
     const racers = this.#isOver ? [] : this.#askAround()
     this.ended(ask)
-    this.#tell(racers)
+    this.#tellAsked(racers)
   }
 
   /** A peer is gone, with all that was asked of it. */
@@ -229,7 +231,7 @@ export class BlockFetch {
     this.#end(true)
     for (const waiter of waiters) {
       this.#dismiss(waiter)
-      waiter.watcher.onBlock(supplier)
+      waiter.watcher.tell(cid => progress('bitswap:block', { cid, sender: supplier.link.peer }))
       waiter.resolve(block)
     }
   }
@@ -309,7 +311,7 @@ export class BlockFetch {
     if (kind === 'HAVE') return true
     if (this.#standing(supplier) === 'ORDINARY') this.#askBesides()
     const racers = this.#isUnsure(supplier) ? this.#askAround() : []
-    this.#tell([supplier, ...racers])
+    this.#tellAsked([supplier, ...racers])
     return true
   }
 
@@ -323,8 +325,8 @@ export class BlockFetch {
   }
 
   /** To be called last, since who is told may give up. */
-  #tell(asked: readonly Supplier[]): void {
-    for (const supplier of asked) for (const { watcher } of this.#waiters) watcher.onAsk(supplier)
+  #tellAsked(asked: readonly Supplier[]): void {
+    for (const { link } of asked) this.tell(() => progress('bitswap:send-wantlist', link.peer))
   }
 
   /** While this node may be cut off, one is asked for the block. */

@@ -1,4 +1,4 @@
-import type { Logger, PeerId, Stream } from '@libp2p/interface'
+import type { Logger, Stream } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 import { CLOSED, HALF_OPEN } from '../../core/breaker-table.ts'
 import { type Clock, FAILURE, IGNORED, type Protection, SUCCESS } from '../../core/index.ts'
@@ -15,6 +15,7 @@ import { BlockFetch, type FetchContext, type FetchWatcher, type Standing } from 
 import { type HasherLoader, hashBlock, type Prefix, readPrefix } from './block-hash.ts'
 import { type Fault, faultWeights, isSilence } from './fault.ts'
 import { FaultGate } from './fault-gate.ts'
+import { type FetchProgress, progress } from './fetch-progress.ts'
 import { HedgeDelay } from './hedge-delay.ts'
 import { Outbox } from './outbox.ts'
 import { Searches } from './searches.ts'
@@ -79,8 +80,8 @@ export interface FetcherHost {
 /** Options of one fetch. */
 export interface FetchOptions {
   readonly signal?: AbortSignal | undefined
-  readonly onAsk?: ((peer: PeerId) => void) | undefined
-  readonly onBlock?: ((peer: PeerId) => void) | undefined
+  /** Told how it goes on, as by stock Bitswap. */
+  readonly onProgress?: ((progress: FetchProgress) => void) | undefined
 }
 
 /** Fetches blocks from the peers that are connected: asks one, another if that takes long, and blames who is to blame. */
@@ -140,7 +141,7 @@ export class BlockFetcher implements FetchContext {
    */
   async getBlock(
     cid: CID,
-    { signal, onAsk, onBlock }: FetchOptions = {},
+    { signal, onProgress }: FetchOptions = {},
     prepare: (fetch: BlockFetch) => void = () => {}
   ): Promise<Uint8Array> {
     signal?.throwIfAborted()
@@ -153,13 +154,12 @@ export class BlockFetcher implements FetchContext {
       if (this.#wanted.size >= MAX_WANTED) this.#wanted.delete(this.#wanted.values().next().value!)
       this.#wanted.add(multihash)
     }
-    prepare(fetch)
     const watcher: FetchWatcher = {
       signal,
-      onAsk: supplier => this.#tell(onAsk, supplier),
-      onBlock: supplier => this.#tell(onBlock, supplier)
+      tell: progressOf => onProgress && this.#tell(onProgress, () => progressOf(cid))
     }
     const block = fetch.join(watcher)
+    prepare(fetch)
     fetch.advance()
     return block
   }
@@ -348,9 +348,9 @@ export class BlockFetcher implements FetchContext {
   }
 
   /** What a caller's listener throws is no matter of the fetch, nor of other callers. */
-  #tell(listener: FetchOptions['onAsk'], { link }: Supplier): void {
+  #tell(onProgress: (progress: FetchProgress) => void, progressOf: () => FetchProgress): void {
     try {
-      listener?.(link.peer)
+      onProgress(progressOf())
     } catch (error) {
       this.#log.error('a listener failed - %e', error)
     }
@@ -518,6 +518,9 @@ export class BlockFetcher implements FetchContext {
       this.#remove(supplier, undefined)
       return
     }
+    const detail = { peer: supplier.link.peer, error: error as Error }
+    for (const multihash of [...supplier.asks.keys()])
+      this.#fetches.get(multihash)?.tell(() => progress('bitswap:send-wantlist:error', detail))
     const isFault = isPeersFault(error)
     this.#failAll(supplier, isFault ? (isTimeout(error) ? 'TIMEOUT' : 'RESET') : undefined)
   }

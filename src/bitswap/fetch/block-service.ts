@@ -22,6 +22,7 @@ import { BlockFetcher, type FetchOptions, type LoadObserver } from './block-fetc
 import { type HasherLoader, loadSha2 } from './block-hash.ts'
 import { type Evidence, EvidenceLog } from './evidence-log.ts'
 import type { Fault } from './fault.ts'
+import type { FetchProgress, ProgressListener } from './fetch-progress.ts'
 import { type Provider, type ProviderRouting, ProviderSearch, peerOf } from './provider-search.ts'
 
 /** Code of the identity function in the multicodec table: the "digest" is the block. */
@@ -102,8 +103,8 @@ export class BlockService {
     this.#log = components.logger.forComponent('bitswap-protection:fetch')
     const { connectionManager } = components
     const { clock, deadlines } = context
-    this.#search = new ProviderSearch(connectionManager, clock, deadlines, (peer, signal) =>
-      this.#dial(peer, signal)
+    this.#search = new ProviderSearch(connectionManager, clock, deadlines, (target, signal, listener) =>
+      this.#dial(target, signal, listener)
     )
   }
 
@@ -152,12 +153,13 @@ export class BlockService {
     await this.#handling
     // Stopped meanwhile.
     if (this.#fetcher === undefined) throw new NotStartedError('The node was stopped')
-    const { providers, routing } = options
+    const { routing } = options
+    const providers = options.providers && [...options.providers]
     return this.#fetcher.getBlock(cid, options, fetch => {
       if (routing !== undefined) this.#routings.set(fetch, routing)
       if (providers === undefined) return
       const most = this.#given.get(fetch)?.most ?? PROVIDERS_AT_ONCE
-      this.#given.set(fetch, { providers: [...providers], most })
+      this.#given.set(fetch, { providers, most })
       this.#connectGiven(fetch)
     })
   }
@@ -224,7 +226,7 @@ export class BlockService {
   #connectGiven(fetch: BlockFetch): void {
     const given = this.#given.get(fetch)
     if (given === undefined) return
-    const connected = this.#search.connect(given.providers, this.#stopping.signal, given.most)
+    const connected = this.#search.connect(given.providers, this.#stopping.signal, given.most, fetch)
     fetch.expectPeers(connected.catch(error => this.#log.error('%e', error)))
   }
 
@@ -238,16 +240,17 @@ export class BlockService {
   async #findProviders(fetch: BlockFetch, signal: AbortSignal): Promise<void> {
     this.#connectMore(fetch)
     const routing = this.#routings.get(fetch) ?? this.#components.contentRouting
-    if (routing !== undefined) await this.#search.find(fetch.cid, routing, signal)
+    if (routing !== undefined) await this.#search.find(fetch.cid, routing, signal, fetch)
   }
 
   /** Connects to a peer, unless it may not be called; whether that worked counts. */
-  async #dial(target: PeerId | Multiaddr[], signal: AbortSignal): Promise<void> {
+  async #dial(target: PeerId | Multiaddr[], signal: AbortSignal, listener: ProgressListener): Promise<void> {
     const { connectionManager } = this.#components
+    const onProgress = (progress: FetchProgress): void => listener.tell(() => progress)
     const { protection, deadlines, isAllowed, judgeDial } = this.#context
     const peer = peerOf(target)
     if (peer === undefined) {
-      this.#presume(await connectionManager.openConnection(target, { signal }))
+      this.#presume(await connectionManager.openConnection(target, { signal, onProgress }))
       return
     }
     const key = peer.toString()
@@ -257,7 +260,7 @@ export class BlockService {
     const dialling = deadlines.add(NO_LIMIT_MS, () => {})
     const sinceMs = deadlines.awakeMs
     try {
-      this.#presume(await connectionManager.openConnection(target, { signal }))
+      this.#presume(await connectionManager.openConnection(target, { signal, onProgress }))
     } catch (error) {
       const isBlamed = !signal.aborted && judgeDial(peer, error, sinceMs) === 'failure'
       if (isBlamed && permit.settle('failure'))

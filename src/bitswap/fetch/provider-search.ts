@@ -5,16 +5,27 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
 import type { Clock } from '../../core/index.ts'
 import type { Deadlines } from '../deadlines.ts'
+import { type FetchProgress, nobody, type ProgressListener, progress } from './fetch-progress.ts'
 
 /** Somebody who may have a block: by peer id (as such or as a CID, as Helia gives them) or by address. */
 export type Provider = PeerId | CID | Multiaddr | Multiaddr[]
+
+/** Somebody the routing found; `router` is what found him. */
+interface FoundProvider {
+  readonly id: PeerId | CID
+  readonly multiaddrs: Multiaddr[]
+  readonly router?: string
+}
+
+/** Connects to somebody; an error only means that he is of no use. */
+type Dial = (target: Dialable, signal: AbortSignal, listener: ProgressListener) => Promise<unknown>
 
 /** Where it can be looked up who provides a block: the content routing of libp2p, or the routing of Helia. */
 export interface ProviderRouting {
   findProviders(
     cid: CID,
-    options?: AbortOptions
-  ): AsyncIterable<{ readonly id: PeerId | CID; readonly multiaddrs: Multiaddr[] }>
+    options?: AbortOptions & { onProgress?: (progress: FetchProgress) => void }
+  ): AsyncIterable<FoundProvider>
 }
 
 /** What can be dialled: a peer, or addresses of one. */
@@ -38,19 +49,13 @@ export class ProviderSearch {
   readonly #connectionManager: ConnectionManager
   readonly #clock: Clock
   readonly #deadlines: Deadlines
-  readonly #dial: (target: Dialable, signal: AbortSignal) => Promise<unknown>
+  readonly #dial: Dial
   /** Providers that were given, and are dialled or wait for that; the promises do not reject. */
   readonly #dialling = new Map<string, Promise<unknown>>()
   /** When each of them was last dialled. */
   readonly #dialledAt = new Map<string, number>()
 
-  /** @param dial - connects to a peer; an error only means that this one is of no use */
-  constructor(
-    connectionManager: ConnectionManager,
-    clock: Clock,
-    deadlines: Deadlines,
-    dial: (target: Dialable, signal: AbortSignal) => Promise<unknown>
-  ) {
+  constructor(connectionManager: ConnectionManager, clock: Clock, deadlines: Deadlines, dial: Dial) {
     this.#connectionManager = connectionManager
     this.#clock = clock
     this.#deadlines = deadlines
@@ -63,9 +68,14 @@ export class ProviderSearch {
    *
    * @param most - of how many a connection is wanted, the first ones first
    */
-  async connect(given: Iterable<Provider>, signal: AbortSignal, most = Infinity): Promise<void> {
+  async connect(
+    given: Iterable<Provider>,
+    signal: AbortSignal,
+    most = Infinity,
+    listener = nobody
+  ): Promise<void> {
     const targets = [...given].map(toDialable)
-    const dialled = this.#dialAll(this.#takeDue(targets, most), signal)
+    const dialled = this.#dialAll(this.#takeDue(targets, most), signal, listener)
     await Promise.all([dialled, ...targets.map(target => this.#dialling.get(target.toString()))])
   }
 
@@ -80,12 +90,16 @@ export class ProviderSearch {
   }
 
   /** Dials one after the other, without waiting long for any: all at once, each would take longer. */
-  async #dialAll(targets: readonly Dialable[], signal: AbortSignal): Promise<void> {
+  async #dialAll(
+    targets: readonly Dialable[],
+    signal: AbortSignal,
+    listener: ProgressListener
+  ): Promise<void> {
     const queue = targets.map(target => ({ target, end: Promise.withResolvers<void>() }))
     for (const { target, end } of queue) this.#dialling.set(target.toString(), end.promise)
     const dials = new Set<Promise<void>>()
     for (const { target, end } of queue) {
-      const dial = this.#connect(target, signal).then(() => {
+      const dial = this.#connect(target, signal, listener).then(() => {
         dials.delete(dial)
         this.#dialling.delete(target.toString())
         end.resolve()
@@ -106,12 +120,16 @@ export class ProviderSearch {
   }
 
   /** Connects to those the routing finds. Ends when there are no more. */
-  async find(cid: CID, routing: ProviderRouting, signal: AbortSignal): Promise<void> {
+  async find(cid: CID, routing: ProviderRouting, signal: AbortSignal, listener = nobody): Promise<void> {
     const dials = new Set<Promise<boolean>>()
     let found = 0
-    for await (const { id, multiaddrs } of routing.findProviders(cid, { signal })) {
+    listener.tell(cid => progress('bitswap:find-providers', cid))
+    const onProgress = (progress: FetchProgress): void => listener.tell(() => progress)
+    for await (const provider of routing.findProviders(cid, { signal, onProgress })) {
+      listener.tell(cid => foundBy(cid, provider))
+      const { id, multiaddrs } = provider
       const target = multiaddrs.length > 0 ? withPeer(multiaddrs, id) : toDialable(id)
-      const dial: Promise<boolean> = this.#connect(target, signal).then(() => dials.delete(dial))
+      const dial: Promise<boolean> = this.#connect(target, signal, listener).then(() => dials.delete(dial))
       dials.add(dial)
       // Whether there are more may take long to find out.
       if (++found === MAX_FOUND) break
@@ -131,15 +149,21 @@ export class ProviderSearch {
   }
 
   /** Never rejects. */
-  async #connect(target: Dialable, signal: AbortSignal): Promise<void> {
+  async #connect(target: Dialable, signal: AbortSignal, listener: ProgressListener): Promise<void> {
     if (signal.aborted || this.#isConnected(target)) return
-    await this.#dial(target, signal).catch(() => {})
+    listener.tell(() => progress('bitswap:dial', target))
+    await this.#dial(target, signal, listener).catch(() => {})
   }
 
   #isConnected(target: Dialable): boolean {
     const peer = peerOf(target)
     return peer !== undefined && this.#connectionManager.getConnections(peer).length > 0
   }
+}
+
+function foundBy(cid: CID, { id, multiaddrs, router = 'libp2p' }: FoundProvider): FetchProgress {
+  const provider = { id: isPeerId(id) ? id.toCID() : id, multiaddrs, router, fallback: false }
+  return progress('bitswap:found-provider', { type: 'bitswap', cid, provider, router })
 }
 
 /** Who is meant; `undefined` if the addresses do not say whose they are. */

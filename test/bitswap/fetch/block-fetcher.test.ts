@@ -1,6 +1,8 @@
 import { getEventListeners } from 'node:events'
-import { UnsupportedProtocolError } from '@libp2p/interface'
+import { StreamResetError, UnsupportedProtocolError } from '@libp2p/interface'
+import { CID } from 'multiformats/cid'
 import { describe, expect, test } from 'vitest'
+import type { FetchProgress } from '../../../src/bitswap/fetch/fetch-progress.ts'
 import { tripAt } from '../../../src/core/index.ts'
 import { peerOf } from '../support/peers.ts'
 import { Bench, blocks, type FakePeer, NOTHING, REST_MS, withKnown } from './support/fetcher.ts'
@@ -494,13 +496,38 @@ describe('several callers', () => {
     expect(got.bytes).toEqual(blocks[0]!.data)
   })
 
+  test('are told, each by the CID it asked for, and of a stream that broke', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    const { cid } = blocks[0]!
+    const told: FetchProgress[] = []
+    const onProgress = (progress: FetchProgress): number => told.push(progress)
+    for (const asked of [cid, CID.createV1(0x71, cid.multihash)])
+      bench.fetcher.getBlock(asked, { onProgress }).catch(() => {})
+    await bench.settle()
+    a.stream.reset()
+    await bench.advance(1_000)
+    await a.send(0)
+    await bench.settle()
+    const { peer } = a.link
+    expect(told.map(({ type, detail }) => ({ type, detail }))).toEqual([
+      { type: 'bitswap:send-wantlist', detail: peer },
+      { type: 'bitswap:send-wantlist:error', detail: { peer, error: expect.any(StreamResetError) } },
+      { type: 'bitswap:send-wantlist:error', detail: { peer, error: expect.any(StreamResetError) } },
+      { type: 'bitswap:send-wantlist', detail: peer },
+      { type: 'bitswap:send-wantlist', detail: peer },
+      { type: 'bitswap:block', detail: { cid, sender: peer } },
+      { type: 'bitswap:block', detail: { cid: CID.createV1(0x71, cid.multihash), sender: peer } }
+    ])
+  })
+
   test('that fail when they are told do no harm to themselves or others', async () => {
     const bench = new Bench()
     const [a] = bench.connect(1) as [FakePeer]
     const fail = (): never => {
       throw new Error('a bug of the caller')
     }
-    const got = [bench.get(0, { onAsk: fail, onBlock: fail }), bench.get(0)]
+    const got = [bench.get(0, { onProgress: fail }), bench.get(0)]
     await bench.advance(5_000)
     expect(got.map(({ isPending }) => isPending)).toEqual([true, true])
     expect(await a.send(0)).toBe(true)
@@ -514,7 +541,7 @@ describe('several callers', () => {
     const peers = bench.connect(4)
     const controller = new AbortController()
     const reason = new Error('not from that one')
-    const got = bench.get(0, { signal: controller.signal, onAsk: () => controller.abort(reason) })
+    const got = bench.get(0, { signal: controller.signal, onProgress: () => controller.abort(reason) })
     await bench.advance(REST_MS)
     expect(got.error).toBe(reason)
     expect(peers.map(peer => peer.takeLines())).toEqual(
@@ -527,7 +554,6 @@ describe('several callers', () => {
     const bench = new Bench()
     const [a] = bench.connect(1) as [FakePeer]
     const { cid, data } = blocks[0]!
-    const { CID } = await import('multiformats/cid')
     const other = bench.fetcher.getBlock(CID.createV1(0x70, cid.multihash))
     const got = bench.get(0)
     await bench.settle()

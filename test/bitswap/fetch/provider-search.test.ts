@@ -3,6 +3,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 import { describe, expect, test } from 'vitest'
 import { Deadlines } from '../../../src/bitswap/deadlines.ts'
+import type { FetchProgress, ProgressListener } from '../../../src/bitswap/fetch/fetch-progress.ts'
 import { type ProviderRouting, ProviderSearch } from '../../../src/bitswap/fetch/provider-search.ts'
 import { ManualClock } from '../../../src/core/index.ts'
 import { settlePromises } from '../../support/drive.ts'
@@ -332,6 +333,45 @@ describe('providers that are found', () => {
     controller.abort()
     await search.find(cidOf(1), routing, signal)
     expect(dials).toEqual([])
+  })
+
+  test('are told of, with what the routing tells', async () => {
+    const { search, signal } = createSearch()
+    const started: FetchProgress = {
+      type: 'helia:routing:find-providers:start',
+      detail: { router: 'a router', cid: cidOf(1) }
+    }
+    const routing: ProviderRouting = {
+      async *findProviders(_cid, options) {
+        options?.onProgress?.(started)
+        yield { id: peerOf(1), multiaddrs: [address(1)], router: 'a router' }
+        yield { id: peerOf(2).toCID(), multiaddrs: [] }
+      }
+    }
+    const told: unknown[] = []
+    const tell: ProgressListener['tell'] = progressOf => {
+      const { type, detail } = progressOf(cidOf(1))
+      told.push([type, detail])
+    }
+    void search.find(cidOf(1), routing, signal, { tell })
+    await settlePromises()
+    const found = (id: PeerId, multiaddrs: Multiaddr[], router: string) => [
+      'bitswap:found-provider',
+      {
+        type: 'bitswap',
+        cid: cidOf(1),
+        provider: { id: id.toCID(), multiaddrs, router, fallback: false },
+        router
+      }
+    ]
+    expect(told).toEqual([
+      ['bitswap:find-providers', cidOf(1)],
+      [started.type, started.detail],
+      found(peerOf(1), [address(1)], 'a router'),
+      ['bitswap:dial', [multiaddr(`${address(1)}/p2p/${peerOf(1)}`)]],
+      found(peerOf(2), [], 'libp2p'),
+      ['bitswap:dial', peerOf(2)]
+    ])
   })
 
   test('are looked for with the signal, and an error of the routing is told', async () => {

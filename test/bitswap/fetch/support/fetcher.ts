@@ -40,8 +40,10 @@ export class Got {
   get options(): FetchOptions {
     return {
       signal: this.#controller.signal,
-      onAsk: peer => this.asked.push(peer),
-      onBlock: peer => this.from.push(peer)
+      onProgress: ({ type, detail }) => {
+        if (type === 'bitswap:send-wantlist') this.asked.push(detail)
+        if (type === 'bitswap:block') this.from.push(detail.sender)
+      }
     }
   }
 
