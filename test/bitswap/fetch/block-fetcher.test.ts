@@ -142,6 +142,20 @@ describe('while nothing is known of anybody', () => {
     expect(d!.takeMessages()).toEqual([['have? 0'], ['cancel 0'], ['want 0']])
   })
 
+  test('who has the block is asked for it only 50 ms later when enough have been tried out', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a, _b, _c, d] = bench.connect(4) as FakePeer[]
+    bench.get(0)
+    await bench.settle()
+    a!.tell(0, false)
+    while (bench.fetcher.takeTrial()) {}
+    d!.tell(0, true)
+    await bench.advance(25)
+    expect(d!.takeMessages()).toEqual([['have? 0']])
+    await bench.advance(25)
+    expect(d!.takeMessages()).toEqual([['cancel 0'], ['want 0']])
+  })
+
   test('who has the block is not asked for it yet if who was asked first has it, too', async () => {
     const bench = new Bench({ hedgeShare: 0 })
     const [a, _b, _c, d] = bench.connect(4) as FakePeer[]
@@ -739,6 +753,20 @@ describe('a second peer', () => {
     expect([a, b, c].map(peer => peer.takeLines())).toEqual([['want 0'], ['want 0'], ['want 0']])
   })
 
+  test('is asked for a word only once when nothing arrives at all, and then no earlier than others', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a, b, c] = (await withKnown(bench, 100, 110, 120)) as FakePeer[]
+    for (let number = 0; number < 2; number++) bench.get(number)
+    await bench.advance(150)
+    expect([a, b, c].map(peer => peer!.takeLines())).toEqual([
+      ['want 0', 'have? 1'],
+      ['want 1', 'have? 0'],
+      ['have? 0', 'have? 1']
+    ])
+    await bench.advance(600)
+    expect([a, b, c].map(peer => peer!.takeLines())).toEqual([[], [], []])
+  })
+
   test('is asked for a word only, at no cost, when nothing arrives at all', async () => {
     const bench = new Bench({ hedgeShare: 0 })
     const [a, b, c, d] = (await withKnown(bench, 100, 110, 120, 120)) as FakePeer[]
@@ -865,6 +893,18 @@ describe('when nobody can be asked', () => {
     }
     // It has two seconds each time; then nobody is left.
     expect(askedAt).toEqual([25, 3_000, 7_000, 13_000, 19_000, 25_000])
+  })
+
+  test('who has said nothing is asked once more up to twice as early, so that not all are at once', async () => {
+    const bench = new Bench({ random: () => 0.999 })
+    const [a] = bench.connect(1) as [FakePeer]
+    bench.get(0)
+    await bench.advance(2_025)
+    a.takeLines()
+    await bench.advance(475)
+    expect(a.takeLines()).toEqual([])
+    await bench.advance(50)
+    expect(a.takeLines()).toEqual(['cancel 0', 'want 0'])
   })
 
   test('who is waited for still is not asked once more', async () => {
@@ -1246,6 +1286,17 @@ describe('a peer on probation', () => {
     await bench.advance(1_000)
     await probed.send(0)
     expect([probed.status?.circuitState, probed.inFlight]).toEqual(['CLOSED', 0])
+  })
+
+  test('is asked besides before one that is new', async () => {
+    const { bench, probed } = await withProbation()
+    const [unknown] = bench.connect(1) as [FakePeer]
+    // So that it is the last to come.
+    probed.leave(false)
+    probed.connect()
+    bench.get(0)
+    await bench.settle()
+    expect([unknown.takeLines(), probed.takeLines()]).toEqual([[], ['want 0']])
   })
 
   test('is not asked any more when the caller gives up', async () => {

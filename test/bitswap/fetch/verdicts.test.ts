@@ -746,6 +746,33 @@ describe('while most peers are silent', () => {
     expect([a, b, ...others].map(({ failures }) => failures)).toEqual([0, 0, 0, 0, 0])
   })
 
+  test('nobody is to blame only because others come meanwhile, of whom fewer are silent', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
+    for (const number of [0, 1]) bench.get(number)
+    await bench.advance(2_025)
+    expect(bench.fetcher.isOutage).toBe(true)
+    bench.connect(3)
+    await bench.advance(25)
+    expect(bench.fetcher.isOutage).toBe(false)
+    await a.send(0)
+    await bench.settle()
+    expect([b.failures, b.faults]).toEqual([0, []])
+  })
+
+  test('whoever sends something, be it too little, does not count as silent', async () => {
+    const { bench, peer: drip, witnessed } = await afterOutage()
+    await witnessed()
+    await ask(bench, drip, 2)
+    const [silent] = bench.connect(1) as [FakePeer]
+    await ask(bench, silent, 3)
+    await bench.advance(1_000)
+    drip.trickle(1)
+    await bench.advance(1_100)
+    const silentPeers = [...bench.fetcher.suppliers()].filter(({ silentAtMs }) => silentAtMs > -Infinity)
+    expect(silentPeers.map(({ link }) => link)).toEqual([silent.link])
+  })
+
   test('who was asked for a block has a moment to send it once anything arrives, before others are asked', async () => {
     const bench = new Bench({ hedgeShare: 0 })
     const peers = await withKnown(bench, 50, 50, 50)
