@@ -34,8 +34,8 @@ const IMPATIENT = { blockMs: 3_000, totalMs: 3_500 }
 /** Of the wanted bytes, how many peers may send: some blocks are asked for twice. */
 const MAX_BYTES_RATIO = 1.15
 
-/** How long a peer has that nothing is known of, in ms. One that delivered before has less: that leaves room. */
-const DEADLINE_MS = 2_000
+/** How long a peer has that has delivered before, in ms: 250 as long as it is quick. Twice that leaves room. */
+const DEADLINE_MS = 500
 
 let rig: Rig
 /** What the others are compared with. */
