@@ -42,7 +42,7 @@ describe('blocks', () => {
     await using client = await startDropIn()
     await client.connect(...swarm.peers(...healthy))
     // Before anybody is known, a few are asked of two.
-    const count = 150
+    const count = 100
     const blocks = await swarm.addBlocks(count, swarm.peers(...healthy))
     const sent = async (): Promise<number> => {
       const stats = await Promise.all(swarm.peers(...healthy).map(peer => peer.stats()))
