@@ -99,8 +99,9 @@ export class Deadlines {
     this.#wasStalled = false
     this.#cancelTimer = undefined
     if (!this.#waiting.isEmpty) this.#schedule()
-    // After a stall, what has come in meanwhile is read before anybody is judged.
-    if (!wasStalled && this.#awakeMs >= this.#earliestMs) this.#reach()
+    // What has come in meanwhile is read before anybody is judged: by the next tick after a stall, else in the next turn
+    // of the event loop, which looks at sockets before it looks at timers again.
+    if (!wasStalled && this.#awakeMs >= this.#earliestMs) this.#clock.schedule(() => this.#reach(), 0)
   }
 
   #reach(): void {

@@ -54,6 +54,15 @@ describe('a deadline', () => {
     expect(reached).toEqual(['b'])
   })
 
+  test('is not reached if what was waited for has come by then, and only has to be read', () => {
+    const { add, advance, clock, reached } = create()
+    const waiting = add(100, 'a')
+    advance(80)
+    clock.schedule(() => waiting.cancel(), 20)
+    advance(1000)
+    expect(reached).toEqual([])
+  })
+
   test('that was reached may be cancelled all the same', () => {
     const { add, advance, reached } = create()
     const done = add(100, 'a')
