@@ -20,12 +20,20 @@ export function checkMaxTargets(maxTargets: number): number {
 export interface RecordKeeper {
   /** Makes room for slots 0 to `slots - 1`. */
   resize(slots: number): void
-  /** Starts the record of a slot afresh, for a new key. */
-  reset(slot: number, nowMs: number): void
+  /** Starts the record of a slot afresh, for a new key; `undefined` if it is for nobody now. */
+  reset(slot: number, nowMs: number, key: string | undefined): void
   /** Whether the record may be forgotten to make room. */
   isEvictable(slot: number, nowMs: number): boolean
   /** When the record was last used, in ms. */
   lastUsed(slot: number): number
+}
+
+/** What becomes of records that must not be forgotten, where there is room for no more. */
+export interface RecordOverflow {
+  /** Whether the essence of the record is enough. */
+  isReducible(slot: number, nowMs: number): boolean
+  /** Remembers that, instead of the record. */
+  reduce(key: string, nowMs: number): void
 }
 
 /** Slot that stands for all keys there is no room for. */
@@ -37,13 +45,14 @@ const EVICTION_SAMPLE = 64
 /**
  * Which key has which slot, for at most `maxTargets` keys.
  *
- * A new key beyond that takes the place of the longest idle among the next 64 evictable records. When none of
- * them may be forgotten, the key gets {@link SHARED_SLOT}, one record for all such keys: so a flood of
- * identities can neither grow the table nor flush what is known of bad ones.
+ * A new key beyond that takes the place of the longest idle among the next 64 evictable records; if there is none, among
+ * the next 64 of which the essence is enough. When there is none either, the key gets {@link SHARED_SLOT}, one record for
+ * all such keys: so a flood of identities can neither grow the table nor flush what is known of bad ones.
  */
 export class KeyTable {
   readonly #max: number
   readonly #records: RecordKeeper
+  readonly #overflow: RecordOverflow | undefined
   readonly #slots = new Map<string, number>()
   readonly #keys: Array<string | undefined> = []
   readonly #free: number[] = []
@@ -52,8 +61,9 @@ export class KeyTable {
   #hand = 0
 
   /** @throws InvalidOptionError */
-  constructor(maxTargets: number, records: RecordKeeper) {
+  constructor(maxTargets: number, records: RecordKeeper, overflow?: RecordOverflow) {
     this.#max = checkMaxTargets(maxTargets)
+    this.#overflow = overflow
     this.#records = records
     this.#resize(Math.min(FIRST_CAPACITY, this.#max) + 1)
   }
@@ -85,7 +95,7 @@ export class KeyTable {
     this.#slots.delete(key)
     this.#keys[slot] = undefined
     this.#free.push(slot)
-    this.#records.reset(slot, nowMs)
+    this.#records.reset(slot, nowMs, undefined)
   }
 
   /** Every slot that has a key. */
@@ -106,7 +116,7 @@ export class KeyTable {
     if (slot === SHARED_SLOT) return slot
     this.#slots.set(key, slot)
     this.#keys[slot] = key
-    this.#records.reset(slot, nowMs)
+    this.#records.reset(slot, nowMs, key)
     return slot
   }
 
@@ -118,10 +128,29 @@ export class KeyTable {
   }
 
   #evict(nowMs: number): number {
+    const evicted = this.#longestIdle(slot => this.#records.isEvictable(slot, nowMs))
+    if (evicted === SHARED_SLOT) return this.#reduce(nowMs)
+    this.#slots.delete(this.#keys[evicted]!)
+    return evicted
+  }
+
+  #reduce(nowMs: number): number {
+    const overflow = this.#overflow
+    if (overflow === undefined) return SHARED_SLOT
+    const reduced = this.#longestIdle(slot => overflow.isReducible(slot, nowMs))
+    if (reduced === SHARED_SLOT) return SHARED_SLOT
+    const key = this.#keys[reduced]!
+    this.#slots.delete(key)
+    overflow.reduce(key, nowMs)
+    return reduced
+  }
+
+  /** The longest idle of those of the next slots that may go, or {@link SHARED_SLOT}. */
+  #longestIdle(mayGo: (slot: number) => boolean): number {
     let longestIdle = SHARED_SLOT
     for (let looked = 0; looked < Math.min(EVICTION_SAMPLE, this.#max); looked++) {
       this.#hand = (this.#hand % this.#max) + 1
-      if (!this.#records.isEvictable(this.#hand, nowMs)) continue
+      if (!mayGo(this.#hand)) continue
       if (
         longestIdle === SHARED_SLOT ||
         this.#records.lastUsed(this.#hand) < this.#records.lastUsed(longestIdle)
@@ -129,7 +158,6 @@ export class KeyTable {
         longestIdle = this.#hand
       }
     }
-    if (longestIdle !== SHARED_SLOT) this.#slots.delete(this.#keys[longestIdle]!)
     return longestIdle
   }
 

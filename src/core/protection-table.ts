@@ -350,6 +350,15 @@ export class ProtectionTable {
     this.#events.tell()
   }
 
+  /**
+   * Takes up of a new target only that it was bad: it has to be probed, and recovers. What comes of that is told with the
+   * next call of anybody.
+   */
+  discredit(slot: number, nowMs: number): void {
+    const past = { isOpen: true, openUntilMs: nowMs - 1, isRecovering: false, trips: 1, lastTrip: undefined }
+    this.#circuits.restore(slot, past, nowMs)
+  }
+
   /** Isolates a target that was isolated before. */
   isolateAgain(slot: number): void {
     this.#holds.isolateAgain(slot)

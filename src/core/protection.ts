@@ -1,5 +1,6 @@
 import { Alarm } from './alarm.ts'
 import { type BadRecords, readBadRecords, restoreBadRecords } from './bad-record.ts'
+import { OPEN } from './breaker-table.ts'
 import {
   type CallOptions,
   CallRunner,
@@ -27,6 +28,7 @@ import { type PresetName, presets } from './presets.ts'
 import { ProtectionTable } from './protection-table.ts'
 import { type RecoveryOptions, resolveRecoveryOptions } from './recovery-manager.ts'
 import { readRejection } from './rejections.ts'
+import { RollingFilter } from './rolling-filter.ts'
 import {
   type OverallStatus,
   type PeerStatus,
@@ -107,6 +109,8 @@ export class Protection {
   readonly #clock: Clock
   readonly #health: HealthTable
   readonly #keys: KeyTable
+  /** Targets that there was no room for any more, and that were bad. */
+  readonly #wereBad: RollingFilter
   readonly #runner: CallRunner
   readonly #notifier: Notifier<ProtectionEvent>
   readonly #alarm: Alarm
@@ -142,12 +146,20 @@ export class Protection {
       }
     )
     this.#health = this.table.health!
-    this.#keys = new KeyTable(this.#options.maxTargets, {
-      resize: slots => this.table.resize(slots),
-      reset: (slot, nowMs) => this.table.reset(slot, nowMs),
-      lastUsed: slot => this.#health.lastUsed(slot),
-      isEvictable: (slot, nowMs) => this.#isForgettable(slot, nowMs)
-    })
+    this.#wereBad = new RollingFilter(this.#options.badMaxAgeMs, components.random ?? systemRandom)
+    this.#keys = new KeyTable(
+      this.#options.maxTargets,
+      {
+        resize: slots => this.table.resize(slots),
+        reset: (slot, nowMs, key) => this.#reset(slot, nowMs, key),
+        lastUsed: slot => this.#health.lastUsed(slot),
+        isEvictable: (slot, nowMs) => this.#isForgettable(slot, nowMs)
+      },
+      {
+        isReducible: (slot, nowMs) => this.#isReducible(slot, nowMs),
+        reduce: (key, nowMs) => this.#wereBad.add(key, nowMs)
+      }
+    )
     this.table.reset(SHARED_SLOT, now)
     this.#runner = new CallRunner(this.table, this.#clock, this.#breakerOptions)
     this.#alarm = new Alarm(
@@ -399,8 +411,22 @@ export class Protection {
   /** Whether a record may go: at once if clean, after long idling if bad, never while in use or isolated. */
   #isForgettable(slot: number, nowMs: number): boolean {
     if (this.table.isClean(slot, nowMs)) return true
-    const isInUse = this.table.inFlight(slot) > 0 || this.table.isIsolated(slot)
-    return !isInUse && nowMs - this.#health.lastUsed(slot) > this.#options.badMaxAgeMs
+    return !this.#isInUse(slot) && nowMs - this.#health.lastUsed(slot) > this.#options.badMaxAgeMs
+  }
+
+  #isInUse(slot: number): boolean {
+    return this.table.inFlight(slot) > 0 || this.table.isIsolated(slot)
+  }
+
+  /** Whether it does to remember that the target was bad: it may be called again, if only to find out. */
+  #isReducible(slot: number, nowMs: number): boolean {
+    const isHeldBack = this.table.isSuspect(slot) || this.table.breakers.state(slot, nowMs) === OPEN
+    return !isHeldBack && !this.#isInUse(slot)
+  }
+
+  #reset(slot: number, nowMs: number, key: string | undefined): void {
+    this.table.reset(slot, nowMs)
+    if (key !== undefined && this.#wereBad.has(key, nowMs)) this.table.discredit(slot, nowMs)
   }
 
   #planCleanup(nowMs: number): void {

@@ -1,12 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { InvalidOptionError } from '../../src/core/index.ts'
-import { KeyTable, MAX_TARGETS, SHARED_SLOT } from '../../src/core/key-table.ts'
+import { KeyTable, MAX_TARGETS, type RecordKeeper, SHARED_SLOT } from '../../src/core/key-table.ts'
 
-/** A table whose records are a last use and a mark that keeps them, kept in plain arrays. */
-function create(maxTargets: number) {
-  const records = { slots: 0, lastUsed: [] as number[], resets: [] as number[] }
-  const kept = new Set<number>()
-  const table = new KeyTable(maxTargets, {
+interface Records {
+  slots: number
+  readonly lastUsed: number[]
+  readonly resets: number[]
+}
+
+/** Keeps a last use of each record in a plain array; all may be forgotten. */
+function keeper(records: Records): RecordKeeper {
+  return {
     resize: slots => {
       expect(slots).toBeGreaterThan(records.slots)
       records.slots = slots
@@ -16,9 +20,16 @@ function create(maxTargets: number) {
       records.lastUsed[slot] = nowMs
       records.resets.push(slot)
     },
-    isEvictable: slot => !kept.has(slot),
+    isEvictable: () => true,
     lastUsed: slot => records.lastUsed[slot]!
-  })
+  }
+}
+
+/** A table whose records may be marked to be kept. */
+function create(maxTargets: number) {
+  const records: Records = { slots: 0, lastUsed: [], resets: [] }
+  const kept = new Set<number>()
+  const table = new KeyTable(maxTargets, { ...keeper(records), isEvictable: slot => !kept.has(slot) })
   return { table, records, kept }
 }
 
@@ -120,6 +131,36 @@ describe('a full table', () => {
     for (let flood = 0; flood < 100; flood++) table.claim(`flood ${flood}`, flood + 10)
     expect(table.find('a')).toBeGreaterThan(0)
     expect(table.size).toBe(3)
+  })
+
+  test('when none may be forgotten, keeps the essence of the longest idle of which that is enough', () => {
+    const records: Records = { slots: 0, lastUsed: [], resets: [] }
+    const reduced: Array<[string, number]> = []
+    const table: KeyTable = new KeyTable(
+      3,
+      { ...keeper(records), isEvictable: () => false },
+      {
+        isReducible: slot => table.key(slot) !== 'b',
+        reduce: (key, nowMs) => reduced.push([key, nowMs])
+      }
+    )
+    for (const [nowMs, key] of ['b', 'a', 'c', 'd', 'e'].entries()) table.claim(key, nowMs)
+    expect(keys(table)).toEqual(['b', 'd', 'e'])
+    expect(reduced).toEqual([
+      ['a', 3],
+      ['c', 4]
+    ])
+    expect(table.find('a')).toBe(-1)
+  })
+
+  test('that may forget one keeps the essence of none', () => {
+    const records: Records = { slots: 0, lastUsed: [], resets: [] }
+    const table = new KeyTable(2, keeper(records), {
+      isReducible: () => true,
+      reduce: () => expect.unreachable()
+    })
+    for (const [nowMs, key] of ['a', 'b', 'c', 'd'].entries()) table.claim(key, nowMs)
+    expect(keys(table)).toEqual(['c', 'd'])
   })
 
   test('when all must be kept, gives newcomers the shared slot, and remembers none of them', () => {

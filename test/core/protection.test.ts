@@ -415,6 +415,68 @@ describe('the table of targets', () => {
     expect([...protection.peers()].map(({ key }) => key)).toEqual(kept)
   })
 
+  /** A table of four, of whom all were bad, and none is OPEN any more. */
+  function afterFourBad(options: Parameters<typeof createProtection>[0] = {}) {
+    const created = createProtection({ maxTargets: 4, ...options })
+    for (const key of ['a', 'b', 'c', 'd']) {
+      fail(targetOf(created.protection, key), 2)
+      created.advance(1)
+    }
+    created.advance(TIMEOUT_MS)
+    return created
+  }
+
+  test('of bad ones keeps of the longest idle only that it was bad: it is probed, and recovers, when it is back', () => {
+    const { protection, events } = afterFourBad()
+    succeed(targetOf(protection, 'new'))
+    expect(Array.from(protection.peers(), ({ key }) => key).toSorted()).toEqual(['b', 'c', 'd', 'new'])
+    expect(protection.getPeerStatus('new')).toMatchObject({ circuitState: 'CLOSED', trips: 0 })
+    events.length = 0
+    const back = targetOf(protection, 'a')
+    expect(offer(back, 'success')).toBe(true)
+    expect(events.map(({ type, key }) => [type, key])).toEqual([
+      ['circuit:half-open', 'a'],
+      ['circuit:close', 'a'],
+      ['recovery:start', 'a']
+    ])
+    expect(protection.getPeerStatus('a')).toMatchObject({ isRecovering: true, trips: 1 })
+  })
+
+  test('keeps one that is OPEN all the same', () => {
+    const created = createProtection({ maxTargets: 4 })
+    const { protection } = created
+    for (const key of ['a', 'b', 'c', 'd']) fail(targetOf(protection, key), 2)
+    for (let peer = 0; peer < 100; peer++) succeed(targetOf(protection, `peer ${peer}`))
+    expect(Array.from(protection.peers(), ({ circuitState }) => circuitState)).toEqual(Array(4).fill('OPEN'))
+  })
+
+  test('knows of thousands that there is no room for that they were bad, and of no other', () => {
+    const { protection, advance } = afterFourBad()
+    const flood = Array.from({ length: 5_000 }, (_, peer) => `flood ${peer}`)
+    for (const key of flood) {
+      fail(targetOf(protection, key), 2)
+      advance(TIMEOUT_MS + 1)
+    }
+    expect(flood.filter(key => protection.canAdmit(key) && protection.isSteady(key))).toEqual([])
+    const others = Array.from({ length: 1_000 }, (_, peer) => `other ${peer}`)
+    expect(others.filter(key => !protection.canAdmit(key) || !protection.isSteady(key))).toEqual([])
+  })
+
+  test('forgets that a target was bad when a record would be forgotten', () => {
+    const { protection, advance } = afterFourBad({ badMaxAgeMs: HOUR_MS })
+    succeed(targetOf(protection, 'new'))
+    advance(2 * HOUR_MS)
+    expect(protection.canAdmit('a')).toBe(true)
+    expect(protection.isSteady('a')).toBe(true)
+  })
+
+  test('keeps a target that is suspect', () => {
+    const { protection } = afterFourBad()
+    for (const key of ['a', 'b']) protection.suspect(key)
+    for (const key of ['new', 'newer', 'newest']) succeed(targetOf(protection, key))
+    expect(['a', 'b'].filter(key => protection.isSuspect(key))).toEqual(['a', 'b'])
+  })
+
   test('tells events of that crowd under a name of its own', () => {
     const { protection, events } = createProtection({ maxTargets: 1 })
     fail(targetOf(protection, 'bad'), 2)
