@@ -93,6 +93,28 @@ describe('blocks', () => {
     session.close()
   })
 
+  test('are fetched in a session on and on, though its connections are lost meanwhile', async () => {
+    await using client = await startDropIn()
+    const peer = swarm.peer('a')
+    const [root, next, last] = await swarm.addBlocks(3, [peer])
+    const session = client.helia.blockstore.createSession(root!.cid, {
+      providers: [multiaddr(peer.multiaddr)]
+    })
+    const get = async (cid: CID): Promise<void> => {
+      for await (const _ of session.get(cid, { signal: AbortSignal.timeout(10_000) })) {
+      }
+    }
+    await get(root!.cid)
+    await client.libp2p.hangUp(peerIdFromString(peer.peerId))
+    await get(next!.cid)
+    peer.freeze()
+    const got = get(last!.cid)
+    await client.libp2p.hangUp(peerIdFromString(peer.peerId))
+    peer.thaw()
+    await got
+    session.close()
+  })
+
   test('nobody has are waited for until the caller gives up', async () => {
     await using client = await startDropIn()
     await client.connect(...swarm.peers(...healthy))

@@ -223,22 +223,22 @@ export class BlockService {
   }
 
   /** Connects to as many as are wanted by now of the providers that were given: who can be connected to is asked. */
-  #connectGiven(fetch: BlockFetch): void {
+  #connectGiven(fetch: BlockFetch, moreOfThem = 0): void {
     const given = this.#given.get(fetch)
     if (given === undefined) return
+    given.most += moreOfThem
     const connected = this.#search.connect(given.providers, this.#stopping.signal, given.most, fetch)
     fetch.expectPeers(connected.catch(error => this.#log.error('%e', error)))
   }
 
   #connectMore(fetch: BlockFetch): void {
     const given = this.#given.get(fetch)
-    if (given === undefined || given.most >= given.providers.length) return
-    given.most += PROVIDERS_AT_ONCE
-    this.#connectGiven(fetch)
+    if (given !== undefined && given.most < given.providers.length)
+      this.#connectGiven(fetch, PROVIDERS_AT_ONCE)
   }
 
   async #findProviders(fetch: BlockFetch, signal: AbortSignal): Promise<void> {
-    this.#connectMore(fetch)
+    this.#connectGiven(fetch, PROVIDERS_AT_ONCE)
     const routing = this.#routings.get(fetch) ?? this.#components.contentRouting
     if (routing !== undefined) await this.#search.find(fetch.cid, routing, signal, fetch)
   }

@@ -40,9 +40,18 @@ const MAX_DIALS = 8
 /** One dial follows the other after this long, in ms, if that has not ended by then. */
 const STAGGER_MS = 50
 
-/** A provider that was given is not dialled again within this time, in ms, and so many are remembered. */
-const REDIAL_MS = 30_000
+/**
+ * A provider that was given and is not connected any more is dialled again after this long, in ms; after twice as long each
+ * time it could not be connected to, up to the latter. So many are remembered.
+ */
+const MIN_REDIAL_MS = 1_000
+const MAX_REDIAL_MS = 30_000
 const MAX_REMEMBERED = 256
+
+interface LastDial {
+  readonly atMs: number
+  redialMs: number
+}
 
 /** Connects to those who may have a block. */
 export class ProviderSearch {
@@ -52,8 +61,7 @@ export class ProviderSearch {
   readonly #dial: Dial
   /** Providers that were given, and are dialled or wait for that; the promises do not reject. */
   readonly #dialling = new Map<string, Promise<unknown>>()
-  /** When each of them was last dialled. */
-  readonly #dialledAt = new Map<string, number>()
+  readonly #lastDials = new Map<string, LastDial>()
 
   constructor(connectionManager: ConnectionManager, clock: Clock, deadlines: Deadlines, dial: Dial) {
     this.#connectionManager = connectionManager
@@ -63,7 +71,7 @@ export class ProviderSearch {
   }
 
   /**
-   * Connects to those given that are not connected, unless that was tried just before. Ends when none of them is being
+   * Connects to those given that are not connected, unless that was tried not long before. Ends when none of them is being
    * dialled any more.
    *
    * @param most - of how many a connection is wanted, the first ones first
@@ -138,13 +146,16 @@ export class ProviderSearch {
     await Promise.all(dials)
   }
 
+  /** Whether one that was given is to be dialled now; if so, it is taken to be. */
   #isDue(target: Dialable): boolean {
     const key = target.toString()
-    const now = this.#clock.now()
-    if (this.#isConnected(target) || now - (this.#dialledAt.get(key) ?? -Infinity) < REDIAL_MS) return false
-    this.#dialledAt.delete(key)
-    if (this.#dialledAt.size >= MAX_REMEMBERED) this.#dialledAt.delete(this.#dialledAt.keys().next().value!)
-    this.#dialledAt.set(key, now)
+    const atMs = this.#clock.now()
+    const last = this.#lastDials.get(key)
+    if (this.#isConnected(target) || (last !== undefined && atMs - last.atMs < last.redialMs)) return false
+    this.#lastDials.delete(key)
+    if (this.#lastDials.size >= MAX_REMEMBERED) this.#lastDials.delete(this.#lastDials.keys().next().value!)
+    const redialMs = last === undefined ? MIN_REDIAL_MS : Math.min(MAX_REDIAL_MS, 2 * last.redialMs)
+    this.#lastDials.set(key, { atMs, redialMs })
     return true
   }
 
@@ -152,7 +163,13 @@ export class ProviderSearch {
   async #connect(target: Dialable, signal: AbortSignal, listener: ProgressListener): Promise<void> {
     if (signal.aborted || this.#isConnected(target)) return
     listener.tell(() => progress('bitswap:dial', target))
-    await this.#dial(target, signal, listener).catch(() => {})
+    try {
+      await this.#dial(target, signal, listener)
+      const last = this.#lastDials.get(target.toString())
+      if (last !== undefined) last.redialMs = MIN_REDIAL_MS
+    } catch {
+      // It is of no use now.
+    }
   }
 
   #isConnected(target: Dialable): boolean {

@@ -13,7 +13,7 @@ import { BITSWAP_PROTOCOLS } from '../../../src/bitswap/protocols.ts'
 import { ManualClock, Protection, tripAt } from '../../../src/core/index.ts'
 import { settlePromises } from '../../support/drive.ts'
 import type { TestBlock } from '../support/messages.ts'
-import { type Dial, FakeNode, FakeRegistrar } from '../support/node.ts'
+import { type Dial, type FakeConnection, FakeNode, FakeRegistrar } from '../support/node.ts'
 import { peerOf } from '../support/peers.ts'
 import { openPair, settle } from '../support/streams.ts'
 import { FakeStream } from './support/fake-stream.ts'
@@ -313,6 +313,26 @@ describe('other peers', () => {
     await dialled(8)
     // One is connected, four could not be.
     expect(targets().slice(5)).toEqual(providers.slice(5).map(String))
+  })
+
+  test('that are given and are lost are connected to again by whoever waits, though nobody else is known', async () => {
+    const { service, get, dials, dialled, reached, asked, links, clock } = createService()
+    service.start()
+    get(0, { providers: [peerOf(1)] })
+    await dialled(1)
+    const link = reached(dials[0]!)
+    await settlePromises()
+    for (const connection of link.connections) (connection as FakeConnection).lose()
+    link.connections.clear()
+    service.fetcher!.disconnected(link, false)
+    for (let passedMs = 0; passedMs < 4_000 && dials.length < 2; passedMs += 25) {
+      clock.advance(25)
+      await settlePromises()
+    }
+    expect(dials.map(({ target }) => target)).toEqual([peerOf(1), peerOf(1)])
+    reached(dials[1]!)
+    await settlePromises()
+    expect(asked(links.claim(peerOf(1))).at(-1)).toBe('want')
   })
 
   test('that are reached are asked at once, whether or not they have said that they speak Bitswap', async () => {

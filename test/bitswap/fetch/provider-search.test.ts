@@ -15,7 +15,6 @@ const MAX_FOUND = 10
 const MAX_DIALS = 8
 const STAGGER_MS = 50
 const TICK_MS = 25
-const REDIAL_MS = 30_000
 const MAX_REMEMBERED = 256
 
 interface DialUnderWay {
@@ -207,16 +206,42 @@ describe('providers that are given', () => {
     expect(connected()).toBe(true)
   })
 
-  test('are not dialled again within half a minute', async () => {
+  test('are dialled again when they could not be connected to: after 1, 2, 4, and at most 30 seconds', async () => {
     const { search, signal, dials, clock } = createSearch()
+    const startedAt = clock.now()
+    const dialledAt: number[] = []
+    for (let step = 0; step <= 960; step++) {
+      void search.connect([peerOf(1)], signal)
+      const dial = dials[dialledAt.length]
+      if (dial !== undefined) {
+        dialledAt.push(clock.now() - startedAt)
+        dial.reject(new Error('not there'))
+      }
+      await settlePromises()
+      clock.advance(100)
+    }
+    expect(dialledAt).toEqual([0, 1_000, 3_000, 7_000, 15_000, 31_000, 61_000, 91_000])
+  })
+
+  test('are dialled again soon when they were connected, however often they could not be before', async () => {
+    const { search, signal, dials, clock, node } = createSearch()
+    for (const waitMs of [1_000, 2_000, 4_000]) {
+      void search.connect([peerOf(1)], signal)
+      dials.at(-1)!.reject(new Error('not there'))
+      await settlePromises()
+      clock.advance(waitMs)
+    }
     void search.connect([peerOf(1)], signal)
-    dials[0]!.reject(new Error('not there'))
-    clock.advance(REDIAL_MS - 1)
-    await search.connect([peerOf(1)], signal)
-    expect(dials).toHaveLength(1)
+    const connection = node.connect(peerOf(1))
+    dials.at(-1)!.resolve()
+    await settlePromises()
+    connection.lose()
+    clock.advance(999)
+    void search.connect([peerOf(1)], signal)
+    expect(dials).toHaveLength(4)
     clock.advance(1)
     void search.connect([peerOf(1)], signal)
-    expect(dials).toHaveLength(2)
+    expect(dials).toHaveLength(5)
   })
 
   test(`are remembered, the last ${MAX_REMEMBERED} of them`, async () => {
