@@ -70,7 +70,8 @@ export class PeerChild {
     }, ANSWER_LIMIT_MS)
     try {
       const command: CommandMessage<Name> = { id, name, args }
-      this.#child.send(command, error => error !== null && reject(this.#error(`cannot ${name}: ${error}`)))
+      // It cannot be sent to a process that is about to end. How that ends tells why.
+      this.#child.send(command, error => error !== null && this.#keep(`${error}\n`))
       return (await promise) as ReturnType<PeerCommands[Name]>
     } finally {
       clearTimeout(timer)
