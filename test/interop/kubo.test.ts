@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { makeBytes } from '../../src/cli/swarm/blocks.ts'
-import { Client } from '../integration/support/client.ts'
+import type { Mode } from '../../src/core/index.ts'
+import { Client, type ClientPlan } from '../integration/support/client.ts'
 import { until } from '../integration/support/waiting.ts'
 import { type KuboDaemon, startKuboDaemons } from './support/kubo-daemon.ts'
 import { expectNoBlame } from './support/no-blame.ts'
@@ -19,6 +20,8 @@ const FILE_LIMIT_MS = 30_000
 
 /** The longest time without a byte. Stock Helia takes 10 s for each block while a peer it is connected to is frozen. */
 const PAUSE_LIMIT_MS = 5_000
+
+const modes: readonly Mode[] = ['off', 'observe', 'enforce']
 
 const fetchers = [
   { name: 'protectBitswap', isDropIn: true },
@@ -98,6 +101,23 @@ describe.each(fetchers)('with the service and $name', ({ isDropIn }) => {
     await readFile(client, own)
     expectNoBlame(client, well!)
   })
+})
+
+// What it asks for stands in fetching.test.ts: a daemon does not tell.
+test("Helia's own fetch has a daemon send what it sends without the service, in each mode", async () => {
+  const sentTo = async (plan: ClientPlan): Promise<number> => {
+    await using daemons = await startKuboDaemons(1)
+    const [daemon] = daemons.all
+    const file = await addToAll(daemons.all, bytes.subarray(0, FILE_BYTES / 4))
+    await using client = await Client.start(plan)
+    await client.connect(daemon!)
+    await readFile(client, file)
+    // A daemon counts what it sent when it is gone. Leaves of 256 KiB, and the root.
+    await until(async () => (await daemon!.blocksSent()) >= 65, 'it sent all of it')
+    return await daemon!.blocksSent()
+  }
+  const sent = await sentTo({ after: { protection: () => new EventTarget() } })
+  for (const mode of modes) expect(await sentTo({ protection: { mode } })).toBe(sent)
 })
 
 /** Reads what another daemon has until the one that does not answer is refused. */
