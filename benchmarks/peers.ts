@@ -22,7 +22,7 @@ import { type Interval, median, medianInterval } from './service/interval.ts'
 const SIZE: Size = { peers: 10, blocks: 100, sizeBytes: 8_000 }
 
 /** Seeds of each scenario. */
-const SEEDS = { full: 30, quick: 3 }
+const SEEDS = { full: 30, quick: 1 }
 
 /**
  * A block that does not come in time is lost; after this long in all no more are asked for. Stock sessions lose all that is
@@ -34,11 +34,13 @@ const IMPATIENT = { blockMs: 3_000, totalMs: 4_000 }
 const arms: Readonly<Record<string, Pick<RunPlan, 'arm' | 'limits' | 'isOracle'>>> = {
   'stock session': { arm: 'session', limits: IMPATIENT },
   'stock broadcast': { arm: 'broadcast', limits: PATIENT },
+  'service only': { arm: 'service', limits: IMPATIENT },
   protected: { arm: 'protected', limits: PATIENT },
   'without the bad': { arm: 'protected', limits: PATIENT, isOracle: true }
 }
 
-const [SESSION, , PROTECTED, ORACLE] = Object.keys(arms) as [string, string, string, string]
+const SESSION = 'stock session'
+const PROTECTED = 'protected'
 
 /** A scenario of the suite, and by how much the protection may be slower than a stock session, if it is judged by that. */
 interface Entry {
@@ -159,7 +161,7 @@ function row(arm: string, rounds: readonly Round[], bad: ReadonlyArray<ReadonlyS
   const latenciesMs = runs.flatMap(run => run.latenciesMs).toSorted((one, other) => one - other)
   const all = { ...runs[0]!, latenciesMs }
   const complete = runs.filter(({ failed }) => failed === 0)
-  const isProtected = arm === PROTECTED || arm === ORACLE
+  const hasService = arms[arm]!.arm === 'service' || arms[arm]!.arm === 'protected'
   return [
     arm,
     runs.reduce((sum, { failed }) => sum + failed, 0),
@@ -170,8 +172,8 @@ function row(arm: string, rounds: readonly Round[], bad: ReadonlyArray<ReadonlyS
     ),
     median(runs.map(({ bytesRatio }) => bytesRatio)),
     median(runs.map(({ wantsPerBlock }) => wantsPerBlock)),
-    isProtected ? opened(runs, (index, peer) => !bad[index]!.has(peer)) : undefined,
-    isProtected ? opened(runs, (index, peer) => bad[index]!.has(peer)) : undefined
+    hasService ? opened(runs, (index, peer) => !bad[index]!.has(peer)) : undefined,
+    hasService ? opened(runs, (index, peer) => bad[index]!.has(peer)) : undefined
   ]
 }
 

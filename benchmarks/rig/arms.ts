@@ -14,15 +14,18 @@ import {
   protectBitswap
 } from '../../src/bitswap/index.ts'
 
-/** Who fetches: a session of stock Helia; stock Helia asking all it is connected to; a session with the protection. */
-export type Arm = 'session' | 'broadcast' | 'protected'
+/**
+ * Who fetches: a session of stock Helia; stock Helia asking all it is connected to; a session of stock Helia on a node with
+ * the service; a session with `protectBitswap`.
+ */
+export type Arm = 'session' | 'broadcast' | 'service' | 'protected'
 
 /** Longest until all providers are connected and identified, in ms. */
 const CONNECT_LIMIT_MS = 10_000
 
 /** A new node that gets blocks, without any of its own. */
 export interface Client extends AsyncDisposable {
-  /** Only of the protected arm. */
+  /** Only of the arms with the service. */
   readonly protection: BitswapProtectionManager | undefined
   /** Readies it to get blocks from these providers, the first one first. */
   open(root: CID, providers: readonly string[]): Promise<Getter>
@@ -31,7 +34,8 @@ export interface Client extends AsyncDisposable {
 export type Getter = (cid: CID, signal: AbortSignal) => Promise<Uint8Array>
 
 export async function startClient(arm: Arm, options?: BitswapProtectionInit): Promise<Client> {
-  const protection = arm === 'protected' ? { protection: bitswapProtection(options) } : {}
+  const hasService = arm === 'service' || arm === 'protected'
+  const protection = hasService ? { protection: bitswapProtection(options) } : {}
   const helia = withBitswap(
     withLibp2pLight(createHeliaLight(), {
       addresses: { listen: [] },
@@ -81,5 +85,5 @@ export async function startClient(arm: Arm, options?: BitswapProtectionInit): Pr
 
 /** A stock session turns to the last of its providers first (`AbstractSession.findProviders` pops them). */
 function inTurn(arm: Arm, providers: readonly string[]): readonly string[] {
-  return arm === 'session' ? providers.toReversed() : providers
+  return arm === 'session' || arm === 'service' ? providers.toReversed() : providers
 }
