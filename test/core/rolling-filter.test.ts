@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { GENERATION_KEYS, RollingFilter } from '../../src/core/rolling-filter.ts'
 
 const MAX_AGE_MS = 1_000
@@ -27,6 +27,16 @@ test.each([0, 0.3, 0.999_999])('takes next to nobody for another when it is full
   // An eighth of one is expected: more than three come by chance once in a hundred thousand times.
   const others = names('QmOther', 300_000)
   expect(others.filter(key => filter.has(key, 0)).length).toBeLessThanOrEqual(3)
+})
+
+test('leaves to chance which bits a key sets, once it needs any', () => {
+  const random = vi.fn(() => 0.5)
+  const filter = new RollingFilter(MAX_AGE_MS, random)
+  filter.has('a', 0)
+  expect(random).not.toHaveBeenCalled()
+  filter.add('a', 0)
+  filter.add('b', 10 * MAX_AGE_MS)
+  expect(random).toHaveBeenCalledOnce()
 })
 
 describe('forgets a key', () => {
