@@ -1,13 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { makeBlocks } from '../src/cli/swarm/blocks.ts'
 import { killWithParent } from '../src/cli/swarm/child-guard.ts'
 import { Client, type Reachable } from '../test/integration/support/client.ts'
 import { type FloodLoad, LoadChild } from '../test/integration/support/load-child.ts'
-import { describeMachine } from './harness.ts'
-import { type Check, figures, printMachine, printReport, type Report } from './report.ts'
+import { runBenchmark } from './benchmark.ts'
+import { type Check, figures, type Report } from './report.ts'
 import { type Interval, median, medianInterval } from './service/interval.ts'
 
 // S14: a node that serves by stock Bitswap, with the service, while 100 peers ask it for what it does not have. What an
@@ -16,6 +15,9 @@ import { type Interval, median, medianInterval } from './service/interval.ts'
 const PEERS = 100
 const WANTS = 1_024
 const PAUSE_MS = 1_000
+
+/** Tells this program that it is to be the other server. */
+const DECOY = 'decoy'
 
 /** Blocks the honest peer fetches in each round, one after the other. */
 const BLOCKS = { count: 200, sizeBytes: 20_000 }
@@ -54,7 +56,7 @@ function percentile(valuesMs: readonly number[], share: number): number {
 
 /** Another server, in a process of its own. */
 async function startDecoy(): Promise<{ child: ChildProcess; address: Reachable }> {
-  const child = fork(import.meta.filename, ['--decoy'])
+  const child = fork(import.meta.filename, [DECOY])
   killWithParent(child)
   const [address] = (await once(child, 'message')) as [Reachable]
   return { child, address }
@@ -155,24 +157,17 @@ async function measure(rounds: number): Promise<Report> {
   }
 }
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    decoy: { type: 'boolean', default: false }
-  }
-})
-if (values.decoy) {
+if (process.argv[2] === DECOY) {
   const client = await startServer()
   process.send!(reachable(client))
   process.once('disconnect', () => process.exit())
 } else {
-  const machine = describeMachine(['helia', '@helia/bitswap', 'libp2p'])
-  const report = await measure(values.quick ? ROUNDS.quick : ROUNDS.full)
-  if (values.json) console.log(JSON.stringify({ machine, report }, undefined, 2))
-  else {
-    printMachine(machine, 1)
-    printReport(report)
-  }
-  if (report.checks.some(({ passed }) => !passed)) process.exitCode = 1
+  await runBenchmark({
+    name: 'flood',
+    packages: ['helia', '@helia/bitswap', 'libp2p'],
+    options: {},
+    async *reports({ isQuick }) {
+      yield await measure(isQuick ? ROUNDS.quick : ROUNDS.full)
+    }
+  })
 }

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { fork, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { cpus, loadavg, totalmem } from 'node:os'
 
@@ -26,8 +26,10 @@ export interface Prepared {
 /** How long and in which order to measure. */
 export interface Settings {
   readonly isQuick: boolean
-  /** Fixes the order of the candidates in every round. */
+  /** Where all chances come from. */
   readonly seed: number
+  /** Whether the seed was asked for; otherwise it is another in each run. */
+  readonly isReplay: boolean
 }
 
 /** Median and spread of some samples. */
@@ -184,6 +186,8 @@ export function runInChild<Result>(
 /** Where and with what the figures were taken. */
 export interface Machine {
   readonly date: string
+  /** Of this repository; ends in `-dirty` if files differ from it, and is `unknown` outside of one. */
+  readonly commit: string
   readonly cpu: string
   readonly cores: number
   readonly memoryGb: number
@@ -199,6 +203,7 @@ export function describeMachine(packages: readonly string[]): Machine {
   const processors = cpus()
   return {
     date: new Date().toISOString(),
+    commit: currentCommit(),
     cpu: processors[0]?.model.trim() ?? 'unknown',
     cores: processors.length,
     memoryGb: Math.round(totalmem() / 2 ** 30),
@@ -207,6 +212,14 @@ export function describeMachine(packages: readonly string[]): Machine {
     v8: process.versions.v8,
     packages: Object.fromEntries(packages.map(name => [name, installedVersion(name)]))
   }
+}
+
+function currentCommit(): string {
+  const { stdout } = spawnSync('git', ['describe', '--always', '--dirty', '--abbrev=10'], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8'
+  })
+  return stdout?.trim() || 'unknown'
 }
 
 function installedVersion(name: string): string {

@@ -1,6 +1,5 @@
-import { parseArgs } from 'node:util'
-import { describeMachine } from './harness.ts'
-import { type Cell, type Check, figures, printMachine, printReport, type Report } from './report.ts'
+import { runBenchmark } from './benchmark.ts'
+import { type Cell, type Check, figures, type Report } from './report.ts'
 import { Rig } from './rig/rig.ts'
 import { percentile, type Run, type RunPlan, runScenario } from './rig/run.ts'
 import {
@@ -217,31 +216,17 @@ function shown(interval: Interval | undefined): string | undefined {
   return `${middle.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`
 }
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    scenario: { type: 'string', multiple: true },
-    seed: { type: 'string' }
+await runBenchmark({
+  name: 'peers',
+  packages: ['helia', '@helia/bitswap', 'libp2p'],
+  options: { scenario: { kind: 'list', help: 'one scenario', oneOf: suite.map(({ name }) => name) } },
+  async *reports({ isQuick, isReplay, seed }, { scenario }) {
+    const count = isQuick ? SEEDS.quick : SEEDS.full
+    const seeds = isReplay ? [seed] : Array.from({ length: count }, (_, index) => index + 1)
+    await using rig = await Rig.start(SIZE.peers)
+    // The first ones warm up.
+    for (const plan of Object.values(arms)) await runScenario(rig, healthy(0, SIZE), plan)
+    for (const entry of suite.filter(({ name }) => scenario?.includes(name) ?? true))
+      yield report(entry, seeds, await measure(rig, entry, seeds), seeds.length < SEEDS.full)
   }
 })
-const chosen = suite.filter(({ name }) => values.scenario?.includes(name) ?? true)
-if (chosen.length < (values.scenario?.length ?? 0)) {
-  console.error(`There is no such scenario; there are ${suite.map(({ name }) => name).join(', ')}`)
-  process.exit(2)
-}
-const count = values.quick ? SEEDS.quick : SEEDS.full
-const seeds =
-  values.seed === undefined ? Array.from({ length: count }, (_, index) => index + 1) : [Number(values.seed)]
-const machine = describeMachine(['helia', '@helia/bitswap', 'libp2p'])
-if (!values.json) printMachine(machine, seeds[0]!)
-await using rig = await Rig.start(SIZE.peers)
-// The first ones warm up.
-for (const plan of Object.values(arms)) await runScenario(rig, healthy(0, SIZE), plan)
-const reports: Report[] = []
-for (const entry of chosen) {
-  reports.push(report(entry, seeds, await measure(rig, entry, seeds), seeds.length < SEEDS.full))
-  if (!values.json) printReport(reports.at(-1)!)
-}
-if (values.json) console.log(JSON.stringify({ machine, seeds, reports }, undefined, 2))
-if (reports.some(({ checks }) => checks.some(({ passed }) => !passed))) process.exitCode = 1

@@ -1,4 +1,4 @@
-import type { Machine } from './harness.ts'
+import type { Machine, Settings } from './harness.ts'
 
 /** A value of a table; `undefined` is shown as a dash. */
 export type Cell = string | number | undefined
@@ -23,9 +23,9 @@ export interface Report {
   readonly data: unknown
 }
 
-export function printMachine(machine: Machine, seed: number): void {
+export function printMachine(machine: Machine, { seed }: Settings): void {
   const packages = Object.entries(machine.packages).map(([name, version]) => `${name} ${version}`)
-  console.log(`${machine.date}  seed ${seed}`)
+  console.log(`${machine.date}  commit ${machine.commit}  seed ${seed}`)
   console.log(
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, load ${machine.load.toFixed(1)}`
   )

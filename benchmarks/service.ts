@@ -1,7 +1,7 @@
-import { parseArgs } from 'node:util'
 import { Swarm } from '../src/cli/swarm/swarm.ts'
-import { describeMachine, seededRandom, shuffled } from './harness.ts'
-import { type Check, figures, printMachine, printReport, type Report } from './report.ts'
+import { runBenchmark } from './benchmark.ts'
+import { seededRandom, shuffled } from './harness.ts'
+import { type Check, figures, type Report } from './report.ts'
 import { type Fetch, type Fetched, fetchBlocks } from './service/fetching.ts'
 import { type Interval, median, medianInterval } from './service/interval.ts'
 
@@ -19,8 +19,6 @@ const rounds = {
   full: { frozen: 15, stockFrozen: 3, healthy: 40 },
   quick: { frozen: 3, stockFrozen: 1, healthy: 3 }
 }
-
-const packages = ['helia', '@helia/bitswap', 'libp2p', '@chainsafe/libp2p-noise', '@chainsafe/libp2p-yamux']
 
 interface Arm {
   readonly name: string
@@ -144,21 +142,12 @@ function atMost(name: string, interval: Interval, limit: number): Check {
   return { name, passed: interval.low <= limit, detail: `${shown(interval)}, at most ${limit}` }
 }
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    seed: { type: 'string' }
+await runBenchmark({
+  name: 'service',
+  packages: ['helia', '@helia/bitswap', 'libp2p', '@chainsafe/libp2p-noise', '@chainsafe/libp2p-yamux'],
+  options: {},
+  async *reports({ isQuick, seed }) {
+    await using swarm = await Swarm.start(PEERS.map(name => ({ name })))
+    for (const report of [frozenReport, healthyReport]) yield await report(swarm, isQuick, seed)
   }
 })
-const seed = values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.seed)
-const machine = describeMachine(packages)
-if (!values.json) printMachine(machine, seed)
-await using swarm = await Swarm.start(PEERS.map(name => ({ name })))
-const reports: Report[] = []
-for (const report of [frozenReport, healthyReport]) {
-  reports.push(await report(swarm, values.quick, seed))
-  if (!values.json) printReport(reports.at(-1)!)
-}
-if (values.json) console.log(JSON.stringify({ machine, seed, reports }, undefined, 2))
-if (reports.some(({ checks }) => checks.some(({ passed }) => !passed))) process.exitCode = 1
