@@ -185,9 +185,24 @@ export class PeerJudge {
       want.dueAtMs = now + limitMs - quietMs
       return
     }
+    const isBlamed = want.mustAnswer && this.#lastLifeMs > want.askedAtMs && !this.#mayBeCutOff(want)
     link.wants.take(multihash)
-    const isBlamed = want.mustAnswer && this.#lastLifeMs > want.askedAtMs
     this.#settle(link, want, isBlamed ? FAILURE : IGNORED, true)
+  }
+
+  /**
+   * Whether this node may have lost its network while it waited: for half of the time nobody has given a sign of life, though
+   * most of those it deals with had reason to.
+   */
+  #mayBeCutOff({ askedAtMs }: Want): boolean {
+    if (this.#lastLifeMs >= (askedAtMs + this.#deadlines.awakeMs) / 2) return false
+    let silent = 0
+    let done = 0
+    for (const { key, wants, lastHeardMs } of this.#links.values()) {
+      if (wants.size > 0 || this.#protection.isSuspect(key)) silent++
+      else if (lastHeardMs > askedAtMs) done++
+    }
+    return silent > 1 && silent > done
   }
 
   /** The peer sent bytes of Bitswap. */

@@ -376,6 +376,55 @@ describe('silence is not held against a peer', () => {
     expect(counts()).toEqual(ignored)
   })
 
+  describe('when all fall silent just after others have answered', () => {
+    /** One is silent from the start, three answer once; so many of them are asked for more. */
+    function fallSilent(askedAgain: number) {
+      const created = create()
+      const { links, ask, advance, judge } = created
+      const others = [2, 3, 4].map(number => links.claim(peerOf(number)))
+      ask(1)
+      for (const from of others) ask(1, { from })
+      advance(TICK_MS)
+      for (const from of others) {
+        judge.heard(from)
+        judge.toldPresence(from, cidOf(1).bytes)
+      }
+      advance(TICK_MS)
+      for (const from of others.slice(0, askedAgain)) ask(2, { from })
+      return created
+    }
+
+    test.each([2, 3])('and %d of three owe an answer, as it does', askedAgain => {
+      const { advance, counts } = fallSilent(askedAgain)
+      advance(WANT_TIMEOUT_MS)
+      expect(counts()).toEqual(ignored)
+    })
+
+    test('and streams to them do not open, so that they are not even asked', () => {
+      const { advance, judge, links, counts } = fallSilent(0)
+      for (const number of [2, 3, 4]) judge.openIsLate(links.claim(peerOf(number)))
+      advance(WANT_TIMEOUT_MS)
+      expect(counts()).toEqual(ignored)
+    })
+
+    test.each([0, 1])('but it is if %d of three do: nobody else had reason to speak', askedAgain => {
+      const { advance, counts } = fallSilent(askedAgain)
+      advance(WANT_TIMEOUT_MS)
+      expect(counts()).toEqual(failure)
+    })
+
+    test.each([
+      [0.4, ignored],
+      [0.5, failure]
+    ])('and speak again after %d of the time', (share, expected) => {
+      const { advance, judge, other, counts } = fallSilent(3)
+      advance(share * WANT_TIMEOUT_MS - 2 * TICK_MS)
+      judge.heard(other)
+      advance(WANT_TIMEOUT_MS)
+      expect(counts()).toEqual(expected)
+    })
+  })
+
   test.each<[string, (created: ReturnType<typeof create>) => void]>([
     ['another sends something', ({ judge, other }) => judge.heard(other)],
     ['a stream to another opens', ({ judge, other }) => judge.opened(other, 5)],
