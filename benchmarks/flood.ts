@@ -6,8 +6,8 @@ import { killWithParent } from '../src/cli/swarm/child-guard.ts'
 import { Client, type Reachable } from '../test/integration/support/client.ts'
 import { type FloodLoad, LoadChild } from '../test/integration/support/load-child.ts'
 import { runBenchmark } from './benchmark.ts'
+import { type Interval, median, medianInterval } from './interval.ts'
 import { type Check, figures, type Report } from './report.ts'
-import { type Interval, median, medianInterval } from './service/interval.ts'
 
 // S14: a node that serves by stock Bitswap, with the service, while 100 peers ask it for what it does not have. What an
 // honest peer notices of that, against a flood of another node on the same machine, which takes as much of it.

@@ -1,9 +1,9 @@
 import { Swarm } from '../src/cli/swarm/swarm.ts'
 import { runBenchmark } from './benchmark.ts'
 import { seededRandom, shuffled } from './harness.ts'
+import { type Interval, median, medianInterval } from './interval.ts'
 import { type Check, figures, type Report } from './report.ts'
 import { type Fetch, type Fetched, fetchBlocks } from './service/fetching.ts'
-import { type Interval, median, medianInterval } from './service/interval.ts'
 
 // What the service is worth when one peer freezes, and what it costs when none does: stock Helia with and without it,
 // against the same real peers in processes of their own, in turns.

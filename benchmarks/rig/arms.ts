@@ -15,26 +15,27 @@ import {
 } from '../../src/bitswap/index.ts'
 
 /**
- * Who fetches: a session of stock Helia; stock Helia asking all it is connected to; a session of stock Helia on a node with
- * the service; a session with `protectBitswap`.
+ * Who fetches: a session of stock Helia; stock Helia asking all it is connected to; both on a node with the service; a
+ * session with `protectBitswap`.
  */
-export type Arm = 'session' | 'broadcast' | 'service' | 'protected'
+export type Arm = 'session' | 'broadcast' | 'service-session' | 'service-broadcast' | 'protected'
 
-/** Longest until all providers are connected and identified, in ms. */
+/** Longest until all peers are connected and identified, in ms. */
 const CONNECT_LIMIT_MS = 10_000
 
 /** A new node that gets blocks, without any of its own. */
 export interface Client extends AsyncDisposable {
   /** Only of the arms with the service. */
   readonly protection: BitswapProtectionManager | undefined
-  /** Readies it to get blocks from these providers, the first one first. */
-  open(root: CID, providers: readonly string[]): Promise<Getter>
+  /** Readies it to get blocks from these providers, the first one first. Bystanders are connected, and no more. */
+  open(root: CID, providers: readonly string[], bystanders: readonly string[]): Promise<Getter>
 }
 
 export type Getter = (cid: CID, signal: AbortSignal) => Promise<Uint8Array>
 
 export async function startClient(arm: Arm, options?: BitswapProtectionInit): Promise<Client> {
-  const hasService = arm === 'service' || arm === 'protected'
+  const hasService = arm === 'service-session' || arm === 'service-broadcast' || arm === 'protected'
+  const isBroadcast = arm === 'broadcast' || arm === 'service-broadcast'
   const protection = hasService ? { protection: bitswapProtection(options) } : {}
   const helia = withBitswap(
     withLibp2pLight(createHeliaLight(), {
@@ -49,15 +50,16 @@ export async function startClient(arm: Arm, options?: BitswapProtectionInit): Pr
   await helia.start()
   const services = helia.libp2p.services as { readonly protection?: BitswapProtectionManager }
 
-  async function connect(providers: readonly string[]): Promise<void> {
+  async function connect(peers: readonly string[]): Promise<void> {
+    if (peers.length === 0) return
     const { promise: identified, resolve, reject } = Promise.withResolvers<void>()
     let count = 0
     helia.libp2p.addEventListener('peer:identify', () => {
-      if (++count === providers.length) resolve()
+      if (++count === peers.length) resolve()
     })
     const signal = AbortSignal.timeout(CONNECT_LIMIT_MS)
     signal.addEventListener('abort', () => reject(signal.reason))
-    await Promise.all(providers.map(provider => helia.libp2p.dial(multiaddr(provider), { signal })))
+    await Promise.all(peers.map(peer => helia.libp2p.dial(multiaddr(peer), { signal })))
     await identified
     // Bitswap is told right after.
     await new Promise(setImmediate)
@@ -65,12 +67,11 @@ export async function startClient(arm: Arm, options?: BitswapProtectionInit): Pr
 
   return {
     protection: services.protection,
-    async open(root, providers) {
-      if (arm === 'broadcast') await connect(providers)
-      const blockstore =
-        arm === 'broadcast'
-          ? helia.blockstore
-          : helia.blockstore.createSession(root, { providers: inTurn(arm, providers).map(multiaddr) })
+    async open(root, providers, bystanders) {
+      await connect(isBroadcast ? [...providers, ...bystanders] : bystanders)
+      const blockstore = isBroadcast
+        ? helia.blockstore
+        : helia.blockstore.createSession(root, { providers: inTurn(arm, providers).map(multiaddr) })
       return async (cid, signal) => {
         const parts: Uint8Array[] = []
         for await (const part of blockstore.get(cid, { signal })) parts.push(part)
@@ -85,5 +86,5 @@ export async function startClient(arm: Arm, options?: BitswapProtectionInit): Pr
 
 /** A stock session turns to the last of its providers first (`AbstractSession.findProviders` pops them). */
 function inTurn(arm: Arm, providers: readonly string[]): readonly string[] {
-  return arm === 'session' || arm === 'service' ? providers.toReversed() : providers
+  return arm === 'protected' ? providers : providers.toReversed()
 }

@@ -4,12 +4,12 @@ import { identify } from '@libp2p/identify'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
-import { makeBlocks } from '../../src/cli/swarm/blocks.ts'
 import { seededRandom } from '../harness.ts'
 import { BITSWAP } from './answer-stream.ts'
+import { makeContent } from './content.ts'
 import type { FaultPlan } from './fault.ts'
 import type { PeerStats, PeerTask } from './peer-commands.ts'
-import { Responder } from './responder.ts'
+import { delays, Responder } from './responder.ts'
 
 /** As many as Helia asks for. */
 const MAX_STREAMS = 1_024
@@ -20,7 +20,7 @@ const MAX_CLIENTS = 10_000
 /** A libp2p node whose Bitswap answers as its task demands. It talks to nobody who did not connect to it. */
 export class FaultyPeer {
   readonly #libp2p: Libp2p
-  #responder = new Responder([], { kind: 'none' }, Math.random)
+  #responder = new Responder([], { kind: 'none' }, () => 0)
 
   /** @param address - to listen on, without port */
   static async start(address: string): Promise<FaultyPeer> {
@@ -51,10 +51,10 @@ export class FaultyPeer {
     return this.#libp2p.getMultiaddrs()[0]!.toString()
   }
 
-  async begin({ blocks, held, fault, delaySeed }: PeerTask): Promise<void> {
-    const all = await makeBlocks(blocks)
+  async begin({ content, held, fault, delayMs, delaySeed }: PeerTask): Promise<void> {
+    const all = await makeContent(content)
     const own = held === undefined ? all : held.map(number => all[number]!)
-    this.#responder = new Responder(own, fault, seededRandom(delaySeed))
+    this.#responder = new Responder(own, fault, delays(delayMs, seededRandom(delaySeed)))
   }
 
   setFault(fault: FaultPlan): void {
@@ -62,7 +62,7 @@ export class FaultyPeer {
   }
 
   stats(): PeerStats {
-    return { ...this.#responder.counts, connections: this.#libp2p.getConnections().length }
+    return { ...this.#responder.stats, connections: this.#libp2p.getConnections().length }
   }
 
   async #accept(stream: Stream, connection: Connection): Promise<void> {

@@ -8,9 +8,8 @@ import { type Answer, decodeWants, encodeAnswers, type Want } from './bitswap-wi
 import { type FaultKind, type FaultPlan, FaultSchedule } from './fault.ts'
 import type { PeerStats } from './peer-commands.ts'
 
-/** How long a good peer takes for an answer, in ms: at least, and how much more by chance. */
-const MIN_DELAY_MS = 8
-const DELAY_SPREAD_MS = 4
+/** By how much an answer may come sooner or later than is usual, as a share. */
+const JITTER = 0.2
 
 const SLOW_MS = 2_000
 
@@ -20,7 +19,7 @@ const MAX_PENDING = 1_024
 /** Longest a connection may take to close, in ms, before it is cut. */
 const CLOSE_LIMIT_MS = 500
 
-type Counts = { -readonly [Name in keyof Omit<PeerStats, 'connections'>]: number }
+type Counts = { -readonly [Name in Exclude<keyof PeerStats, 'connections' | 'faultShownAt'>]: number }
 
 /** One answer that is due, and whether it is as it should be. */
 interface Due {
@@ -32,19 +31,28 @@ interface Due {
 /** Answers wants as its fault demands: the Bitswap of a peer, for one task. */
 export class Responder {
   readonly #blocks: ReadonlyMap<string, Uint8Array>
-  readonly #random: () => number
+  readonly #nextDelayMs: () => number
   #schedule: FaultSchedule
   readonly #pending = new WeakMap<Connection, Map<string, Want>>()
-  readonly #counts: Counts = { blockWants: 0, haveWants: 0, blocksSent: 0, spoiltSent: 0, sentBytes: 0 }
+  #faultShownAt: number | undefined
+  readonly #counts: Counts = {
+    messages: 0,
+    blockWants: 0,
+    haveWants: 0,
+    blocksSent: 0,
+    spoiltSent: 0,
+    blockBytes: 0,
+    sentBytes: 0
+  }
 
-  constructor(blocks: readonly Block[], fault: FaultPlan, random: () => number) {
+  constructor(blocks: readonly Block[], fault: FaultPlan, nextDelayMs: () => number) {
     this.#blocks = new Map(blocks.map(({ cid, bytes }) => [cid.toString(), bytes]))
-    this.#random = random
+    this.#nextDelayMs = nextDelayMs
     this.#schedule = new FaultSchedule(fault, performance.now())
   }
 
-  get counts(): Readonly<Counts> {
-    return this.#counts
+  get stats(): Omit<PeerStats, 'connections'> {
+    return { ...this.#counts, faultShownAt: this.#faultShownAt }
   }
 
   /** Begins another fault; its periods and numbers of blocks count from now on. */
@@ -56,7 +64,10 @@ export class Responder {
   async read(stream: Stream, connection: Connection): Promise<void> {
     const decoder = new LengthPrefixedDecoder()
     for await (const bytes of stream) {
-      for (const message of decoder.decode(bytes)) this.#heed(decodeWants(message.subarray()), connection)
+      for (const message of decoder.decode(bytes)) {
+        this.#counts.messages++
+        this.#heed(decodeWants(message.subarray()), connection)
+      }
     }
   }
 
@@ -70,6 +81,7 @@ export class Responder {
       if (want.kind === 'CANCEL') pending.delete(cid.toString())
       else if (pending.size < MAX_PENDING) {
         const fault = this.#count(want, cid)
+        if (fault !== 'none') this.#faultShownAt ??= performance.timeOrigin + performance.now()
         const due = this.#due(want, cid, fault)
         if (fault === 'disconnect') void disconnect(connection)
         if (due === undefined) continue
@@ -79,7 +91,7 @@ export class Responder {
         else prompt.push(due)
       }
     }
-    void this.#send(connection, prompt, MIN_DELAY_MS + this.#random() * DELAY_SPREAD_MS)
+    void this.#send(connection, prompt, this.#nextDelayMs())
     void this.#send(connection, late, SLOW_MS)
   }
 
@@ -125,7 +137,10 @@ export class Responder {
       if (isSpoilt) {
         this.#counts.spoiltSent++
         this.#counts.sentBytes -= answer.data.length
-      } else this.#counts.blocksSent++
+      } else {
+        this.#counts.blocksSent++
+        this.#counts.blockBytes += answer.data.length
+      }
     }
   }
 
@@ -136,6 +151,7 @@ export class Responder {
         this.#counts.sentBytes += bytes
       })
       this.#counts.blocksSent++
+      if (due.answer.kind === 'BLOCK') this.#counts.blockBytes += due.answer.data.length
     } catch {
       // Whoever asked is gone.
     }
@@ -153,6 +169,11 @@ export class Responder {
     this.#pending.set(connection, pending)
     return pending
   }
+}
+
+/** How long a peer takes for each answer: about so many ms. */
+export function delays(meanMs: number, random: () => number): () => number {
+  return () => meanMs * (1 + JITTER * (2 * random() - 1))
 }
 
 /** Other bytes, as many. */

@@ -7,7 +7,7 @@ function loopback(index: number): string {
 
 /** Real peers with faults, each in a process and on a network of its own. They know nothing of each other. */
 export class Rig implements AsyncDisposable {
-  readonly peers: readonly RigPeer[]
+  readonly #peers: RigPeer[]
 
   /** Resolves when all peers can be dialled. */
   static async start(count: number): Promise<Rig> {
@@ -21,12 +21,22 @@ export class Rig implements AsyncDisposable {
     throw failure.reason
   }
 
-  private constructor(peers: readonly RigPeer[]) {
-    this.peers = peers
+  private constructor(peers: RigPeer[]) {
+    this.#peers = peers
+  }
+
+  get peers(): readonly RigPeer[] {
+    return this.#peers
+  }
+
+  /** Puts a new peer in the place of one that is gone, or ends it first. */
+  async restart(index: number): Promise<void> {
+    await this.#peers[index]!.kill()
+    this.#peers[index] = await RigPeer.start(loopback(index))
   }
 
   /** Ends all peers, in whatever state they are. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.peers.map(peer => peer.kill()))
+    await Promise.all(this.#peers.map(peer => peer.kill()))
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { FaultKind } from '../../benchmarks/rig/fault.ts'
+import { now } from '../../benchmarks/rig/incidents.ts'
 import { Rig } from '../../benchmarks/rig/rig.ts'
 import { percentile, type Run, type RunPlan, runScenario } from '../../benchmarks/rig/run.ts'
 import {
@@ -11,9 +12,9 @@ import {
   oneHolderEach,
   oscillating,
   type Scenario,
-  type Size,
   someAreBad
 } from '../../benchmarks/rig/scenarios.ts'
+import type { Workload } from '../../benchmarks/rig/workload.ts'
 
 // The scenarios of the faulty-peer suite, small, with real peers in processes of their own. What one seed did is done
 // again by SEED=<its number>; only the timing is another each time.
@@ -23,7 +24,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 const { SEED: seedText = '1' } = process.env
 const SEED = Number(seedText)
 
-const SIZE: Size = { peers: 10, blocks: 100, sizeBytes: 8_000 }
+const SIZE: Workload = { peers: 10, blocks: 100, sizeBytes: 8_000 }
 
 /** A block that does not come at all fails a test by this, in ms; no good one takes nearly as long. */
 const PATIENT = { blockMs: 20_000, totalMs: 40_000 }
@@ -152,7 +153,7 @@ describe(`with SEED=${SEED}`, () => {
 
   describe('S3 the first five that are turned to', () => {
     // So many blocks that several of them come to turn.
-    const turns: ReadonlyArray<[FaultKind, number, Size]> = [
+    const turns: ReadonlyArray<[FaultKind, number, Workload]> = [
       ['stall', 1, SIZE],
       ['stall', 20, { ...SIZE, blocks: 400, sizeBytes: 2_000 }],
       ['stall', 80, { ...SIZE, blocks: 1_200, sizeBytes: 1_000 }],
@@ -246,7 +247,7 @@ describe(`with SEED=${SEED}`, () => {
     const size = { ...SIZE, blocks: 2_000, sizeBytes: 500 }
     const scenario = firstAreBad(SEED, size, { kind: 'corrupt' }, 1)
     const [patient] = scenario.bad as Set<number>
-    let curedMs = Number.POSITIVE_INFINITY
+    let curedAt = Number.POSITIVE_INFINITY
     const run = await runProtected(scenario, {
       protection: {
         breaker: { timeoutMs: 300, timeoutGrowth: 1 },
@@ -262,11 +263,11 @@ describe(`with SEED=${SEED}`, () => {
       async onDelivered(count) {
         if (count !== 500) return
         await rig.peers[patient!]!.setFault({ kind: 'none' })
-        curedMs = performance.now()
+        curedAt = now()
       }
     })
     expectWell(run, scenario)
-    const types = run.events.filter(({ atMs }) => atMs > curedMs).map(({ type }) => type)
+    const types = run.events.filter(({ at }) => at > curedAt).map(({ type }) => type)
     const closedAt = types.indexOf('circuit:close')
     expect(types.slice(closedAt)).toEqual(['circuit:close', 'recovery:complete'])
     expect(run.peers[patient!]!.blocksSent).toBeGreaterThan(20)

@@ -1,4 +1,4 @@
-import { seededRandom } from '../harness.ts'
+import { seededRandom } from './harness.ts'
 
 const RESAMPLES = 10_000
 
