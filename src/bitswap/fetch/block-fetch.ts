@@ -22,6 +22,9 @@ const UNPROMISED_SHARE = 0.1
 /** Peers up to this many times slower than the best are as good: load is spread over them. */
 const AS_GOOD = 2
 
+/** A peer that does worse than others is asked again after this long, in ms: it may do better by now, and would not be seen to. */
+const FORGOTTEN_MS = 2_000
+
 /** Offers after which a recovering peer has earned a request: its share is a tenth at least. */
 const MAX_OFFERS = 16
 
@@ -65,7 +68,7 @@ export interface FetchContext {
   isTakingLong(ask: Ask): void
   /** Whether a second request may be made now. */
   takeHedge(): boolean
-  /** Whether a new peer may be tried out now. */
+  /** Whether a peer may be tried out now. */
   takeTrial(): boolean
   /** Connects to more of the providers that were given. */
   connectMore(fetch: BlockFetch): void
@@ -344,12 +347,27 @@ export class BlockFetch implements ProgressListener {
   #askBesides(): void {
     if (this.#probe !== undefined) return
     const eligible = this.#eligible()
-    const isNew = (supplier: Supplier): boolean =>
-      this.#standing(supplier) === 'UNKNOWN' && supplier.asks.size === 0 && this.#context.takeTrial()
     const supplier =
-      eligible.find(supplier => this.#standing(supplier) === 'PROBATION') ?? eligible.find(isNew)
+      eligible.find(supplier => this.#standing(supplier) === 'PROBATION') ?? this.#pickTrial(eligible)
     this.#probe = supplier && this.#context.ask(supplier, this, 'BLOCK')
     if (this.#probe !== undefined) this.#asked.add(this.#probe.supplier)
+  }
+
+  /** One that is new, or else one that does badly as far as is known, which is not asked otherwise. */
+  #pickTrial(eligible: readonly Supplier[]): Supplier | undefined {
+    const idle = eligible.filter(({ asks }) => asks.size === 0)
+    const picked =
+      idle.find(supplier => this.#standing(supplier) === 'UNKNOWN') ??
+      idle.find(supplier => this.#isForgotten(supplier))
+    return picked !== undefined && this.#context.takeTrial() ? picked : undefined
+  }
+
+  /** Whether a peer was left alone for a while since others are better, which may be over. */
+  #isForgotten({ pace, lastAskedMs }: Supplier): boolean {
+    const now = this.#context.deadlines.awakeMs
+    if (now - lastAskedMs < FORGOTTEN_MS) return false
+    const bestMs = Math.min(...[...this.#live.keys()].map(asked => asked.pace.expectedMs(now, 0)))
+    return pace.expectedMs(now, 0) > AS_GOOD * bestMs
   }
 
   #standing(supplier: Supplier): Standing {

@@ -10,6 +10,11 @@ import { Bench, blocks, type FakePeer, NOTHING, REST_MS, withKnown } from './sup
 /** A second peer is asked after this long while nothing is known of any, in ms. */
 const UNKNOWN_HEDGE_MS = 250
 
+/** Nobody is tried out any more for a while. */
+function useUpTrials(bench: Bench): void {
+  while (bench.fetcher.takeTrial()) {}
+}
+
 /** A peer that nobody could ask when it connected. */
 function connectUnnoticed(bench: Bench): FakePeer {
   const peer = bench.peer()
@@ -148,7 +153,7 @@ describe('while nothing is known of anybody', () => {
     bench.get(0)
     await bench.settle()
     a!.tell(0, false)
-    while (bench.fetcher.takeTrial()) {}
+    useUpTrials(bench)
     d!.tell(0, true)
     await bench.advance(25)
     expect(d!.takeMessages()).toEqual([['have? 0']])
@@ -273,6 +278,7 @@ describe('a peer that is known', () => {
     }
     const [b] = (await withKnown(bench, 300)) as [FakePeer]
     a.takeLines()
+    useUpTrials(bench)
     bench.get(20)
     await bench.settle()
     expect(a.takeLines()).toEqual(['want 20'])
@@ -282,10 +288,38 @@ describe('a peer that is known', () => {
   test('comes before others by how quick it is', async () => {
     const bench = new Bench()
     const [slow, quick] = (await withKnown(bench, 200, 50)) as [FakePeer, FakePeer]
+    useUpTrials(bench)
     bench.get(0)
     await bench.settle()
     expect(quick.takeMessages()).toEqual([['want 0']])
     expect(slow.takeMessages()).toEqual([])
+  })
+
+  test('is tried again besides others after two seconds, if it is slower than they are', async () => {
+    const bench = new Bench()
+    const [slow, quick] = (await withKnown(bench, 200, 50)) as [FakePeer, FakePeer]
+    const lines = async (number: number): Promise<string[][]> => {
+      const got = bench.get(number)
+      await bench.settle()
+      const taken = [quick.takeLines(), slow.takeLines()]
+      await quick.send(number)
+      await got.promise
+      return taken
+    }
+    expect(await lines(0)).toEqual([['want 0'], ['want 0']])
+    await slow.send(0)
+    await bench.advance(1_975)
+    expect(await lines(1)).toEqual([['want 1'], []])
+    await bench.advance(25)
+    expect(await lines(2)).toEqual([['want 2'], ['want 2']])
+  })
+
+  test('is not tried again if it is as good as others: it is asked anyway', async () => {
+    const bench = new Bench()
+    const [quick, good] = (await withKnown(bench, 50, 60)) as [FakePeer, FakePeer]
+    bench.get(0)
+    await bench.settle()
+    expect([quick.takeLines(), good.takeLines()]).toEqual([['want 0'], []])
   })
 
   test('is as good as others that are up to twice as slow', async () => {
@@ -349,6 +383,7 @@ describe('a peer that is known', () => {
   test('comes after one that says it has the block', async () => {
     const bench = new Bench()
     const [a, b, c] = (await withKnown(bench, 50, 60, 300)) as [FakePeer, FakePeer, FakePeer]
+    useUpTrials(bench)
     bench.get(0)
     await bench.settle()
     a.tell(0, false)
@@ -713,6 +748,7 @@ describe('a second peer', () => {
     }
     const [b] = (await withKnown(bench, 300)) as [FakePeer]
     a.takeLines()
+    useUpTrials(bench)
     bench.get(20)
     await bench.settle()
     b.tell(20, true)

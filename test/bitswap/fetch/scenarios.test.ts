@@ -133,6 +133,29 @@ test.each(SEEDS)('S9 nobody is blamed for a process that is held up: seed %d', a
   expect(outcome.opened.size).toBe(0)
 })
 
+describe.each<Behaviour>(['SLOW', 'STALL', 'DRIP'])('a peer that was %s for a while', behaviour => {
+  const fromMs = 200
+  const toMs = 2_200
+
+  test.each([1, 2, 3])('has its share again a few seconds later: seed %d', async seed => {
+    const wants = Array.from({ length: PEERS }, () => 0)
+    const countedFromMs = toMs + 4_000
+    const peers = Array.from({ length: PEERS }, (_, peer) => ({
+      delayMs: DELAY_MS,
+      behaviour({ nowMs }: Situation): Behaviour {
+        if (nowMs > countedFromMs) wants[peer]!++
+        return peer === 0 && nowMs > fromMs && nowMs < toMs ? behaviour : 'GOOD'
+      }
+    }))
+    const outcome = await simulate({ seed, peers, blocks: 6_000, concurrency: 10 })
+    expect(outcome.delivered).toBe(6_000)
+    const [patient, ...others] = wants as [number, ...number[]]
+    expect(Math.min(...others)).toBeGreaterThan(50)
+    expect(patient).toBeGreaterThan(0.5 * (others.reduce((sum, count) => sum + count, 0) / others.length))
+    expect(outcome.sentBlocks).toBeLessThan(1.05 * 6_000)
+  })
+})
+
 describe('S10 a peer that was opened and does well again', () => {
   const badMs = 3_000
 
