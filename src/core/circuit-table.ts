@@ -148,7 +148,7 @@ export class CircuitTable {
   state(slot: number, nowMs: number): number {
     if (this.#records.hasFlag(slot, RECOVERING)) this.#judgedRamp(slot, nowMs)
     const state = this.breakers.state(slot, nowMs)
-    this.#events.tell()
+    if (!this.#events.isEmpty) this.#events.tell()
     return state
   }
 

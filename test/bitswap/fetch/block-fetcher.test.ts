@@ -303,7 +303,7 @@ describe('a peer that is known', () => {
       await bench.settle()
       const taken = [quick.takeLines(), slow.takeLines()]
       await quick.send(number)
-      await got.promise
+      await bench.settle()
       return taken
     }
     expect(await lines(0)).toEqual([['want 0'], ['want 0']])
