@@ -7,6 +7,8 @@ export interface Option {
   readonly help: string
   /** The values there are; any if not given. */
   readonly oneOf?: readonly string[]
+  /** What a value is, in a word; a name if `oneOf` is given, else a number. */
+  readonly value?: string
 }
 
 export type OptionTable = Readonly<Record<string, Option>>
@@ -66,10 +68,10 @@ export function readNumber(name: string, text: string | undefined): number | und
 }
 
 export function usageOf(command: string, options: OptionTable): string {
-  const lines = Object.entries(options).map(([name, { kind, help, oneOf }]) => {
-    const value = kind === 'flag' ? '' : ` <${oneOf === undefined ? 'number' : 'name'}>`
+  const lines = Object.entries(options).map(([name, { kind, help, oneOf, value }]) => {
+    const shown = kind === 'flag' ? '' : ` <${value ?? (oneOf === undefined ? 'number' : 'name')}>`
     const several = kind === 'list' ? '; may be given more than once' : ''
-    return `  ${`--${name}${value}`.padEnd(20)} ${help}${oneOf === undefined ? '' : `: ${oneOf.join(', ')}`}${several}`
+    return `  ${`--${name}${shown}`.padEnd(20)} ${help}${oneOf === undefined ? '' : `: ${oneOf.join(', ')}`}${several}`
   })
   return [`usage: npm run ${command} -- [options]`, ...lines].join('\n')
 }

@@ -30,6 +30,8 @@ export interface Settings {
   readonly seed: number
   /** Whether the seed was asked for; otherwise it is another in each run. */
   readonly isReplay: boolean
+  /** Module of Deno's breaker, as an absolute path; it is compared only if given. */
+  readonly denoFile?: string | undefined
 }
 
 /** Median and spread of some samples. */

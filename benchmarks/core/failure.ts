@@ -1,6 +1,8 @@
 import type { CircuitBreakerPolicy } from 'cockatiel'
-import type { Candidate, Prepared } from '../harness.ts'
+import type { Candidate, Prepared, Settings } from '../harness.ts'
 import { timedGroup } from '../timed-group.ts'
+import { allocatesAtMost } from './allocation.ts'
+import { denoBreaker, denoCandidates, denoNote } from './deno.ts'
 import { cockatielConsecutive, cockatielSampling, lean, mollitia } from './peers.ts'
 import { failure as error, failing, peerId } from './subjects.ts'
 
@@ -11,7 +13,11 @@ const KEY = peerId(1)
 
 const RAW = 'await fn()'
 const OURS = 'executeRequest'
+const BREAKER = 'CircuitBreaker.execute'
 const CONSECUTIVE = 'cockatiel, consecutive'
+
+/** Twice what a failing call allocates by itself. */
+const MAX_BYTES = 1000
 
 /** Awaits calls that all have to fail with the error of the function, not with one of the breaker. */
 function failed(call: () => Promise<unknown>, before: () => void = () => {}): Prepared {
@@ -70,12 +76,18 @@ async function mollitiaCount(): Promise<Prepared> {
   return failed(() => circuit.execute())
 }
 
-const candidates: readonly Candidate[] = [
+async function deno(file: string): Promise<Prepared> {
+  const breaker = await denoBreaker(file, false)
+  return failed(() => breaker.execute(failing))
+}
+
+const candidates = (settings: Settings): Candidate[] => [
   { name: RAW, batch: BATCH, prepare: () => failed(failing) },
   { name: OURS, batch: BATCH, prepare: ours },
-  { name: 'CircuitBreaker.execute', batch: BATCH, prepare: ourBreaker },
+  { name: BREAKER, batch: BATCH, prepare: ourBreaker },
   { name: CONSECUTIVE, batch: BATCH, prepare: () => cockatiel(cockatielConsecutive(Infinity)) },
   { name: 'cockatiel, sampling', batch: BATCH, prepare: () => cockatiel(cockatielSampling(Infinity)) },
+  ...denoCandidates(settings, BATCH, deno),
   { name: 'opossum, lean', batch: OPOSSUM_BATCH, prepare: () => opossumWith(lean) },
   { name: 'opossum', batch: OPOSSUM_BATCH, prepare: () => opossumWith(undefined) },
   { name: 'mollitia, sliding count', batch: BATCH, prepare: mollitiaCount }
@@ -86,12 +98,14 @@ export const failure = timedGroup({
   title: 'a call that fails while the circuit is closed and stays so',
   raw: RAW,
   ours: OURS,
-  ratios: [
+  ratios: () => [
     { of: OURS, to: CONSECUTIVE },
     { of: 'opossum', to: OURS }
   ],
-  notes: [
-    `opossum goes through its whole window on each failure: here 0 to ${OPOSSUM_BATCH} calls, more with more traffic.`
+  notes: settings => [
+    `opossum goes through its whole window on each failure: here 0 to ${OPOSSUM_BATCH} calls, more with more traffic.`,
+    denoNote(settings)
   ],
-  candidates: () => candidates
+  candidates,
+  checks: rows => allocatesAtMost(MAX_BYTES, rows, [OURS, BREAKER])
 })

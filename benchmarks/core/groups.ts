@@ -4,7 +4,9 @@ import { execute } from './execute.ts'
 import { failure } from './failure.ts'
 import { inner } from './inner.ts'
 import { memory } from './memory.ts'
+import { record } from './record.ts'
 import { reject } from './reject.ts'
+import { scrape } from './scrape.ts'
 import { share } from './share.ts'
 import { sweep } from './sweep.ts'
 import { yardsticks } from './yardsticks.ts'
@@ -18,6 +20,8 @@ export const groups: readonly Group[] = [
   failure,
   memory,
   churn,
+  record,
+  scrape,
   sweep,
   share
 ]

@@ -1,7 +1,7 @@
 import type { Protection, ProtectionOptions, ProtectionTable } from 'bitswap-protection/core'
-import { type Candidate, type Prepared, seededRandom } from '../harness.ts'
-import type { Check } from '../report.ts'
-import { type TimedRow, timedGroup } from '../timed-group.ts'
+import { type Candidate, type Prepared, type Settings, seededRandom } from '../harness.ts'
+import { timedGroup } from '../timed-group.ts'
+import { allocatesAtMost, NOTHING_BYTES } from './allocation.ts'
 import { peerId } from './subjects.ts'
 
 const BATCH = 200 * 1024
@@ -12,11 +12,35 @@ const CALLS_PER_MS = 1024
 
 const LOOP = 'the loop alone'
 const HOT = 'one slot'
-const KEYED = 'random keys of 100 k, looked up'
 const FAILING = 'random of 100 k, 5 % of calls fail'
 const TRIPPING = 'random of 1 k, 5 % of slots bad: trips, probes, recovery'
-/** In these, health or circuits change all the time, and each change is noted as an event. */
-const changing = [FAILING, TRIPPING]
+
+/** So many targets, with the names of what is done with a random one of them each time. */
+interface Population {
+  readonly targets: number
+  readonly slots: string
+  readonly keys: string
+  readonly map: string
+}
+
+const FEW = population(1000, '1 k')
+const MANY = population(100_000, '100 k')
+const MOST = population(1_000_000, '1 M')
+
+function population(targets: number, text: string): Population {
+  return {
+    targets,
+    slots: `random of ${text}`,
+    keys: `random keys of ${text}, looked up`,
+    map: `Map.get alone, random keys of ${text}`
+  }
+}
+
+/**
+ * What is not held to allocating nothing: what is not ours, and where calls fail. There health or circuits change all
+ * the time, and each change is noted as an event.
+ */
+const unjudged: readonly string[] = [LOOP, FAILING, TRIPPING, MANY.map, MOST.map]
 
 const SUCCESS = 0
 const FAILURE = 1
@@ -106,11 +130,16 @@ function loopAlone(): Candidate {
   }
 }
 
-function overSlots(name: string, targets: number, goalNs?: number, startMs = 0): Candidate {
+/** @param goals - what the project wants, and where time starts */
+function overSlots(
+  name: string,
+  targets: number,
+  { startMs = 0, ...goals }: { startMs?: number; goalNs?: number } = {}
+): Candidate {
   return {
     name,
     batch: BATCH,
-    ...(goalNs === undefined ? {} : { goalNs }),
+    ...goals,
     async prepare() {
       const { table } = await protectionOf(targets)
       const picked = { table, slots: randomSlots(targets), fails: neverFails }
@@ -183,20 +212,61 @@ function callKeys(
   }
 }
 
-function keyed(): Candidate {
-  const targets = 100_000
+/** Keys by slot, of which the first is that of no key. */
+function keysBySlot(targets: number): string[] {
+  return ['', ...Array.from({ length: targets }, (_, target) => peerId(target))]
+}
+
+function overKeys({ keys: name, targets }: Population): Candidate {
   return {
-    name: KEYED,
+    name,
     batch: BATCH,
     async prepare() {
       const protection = await protectionOf(targets)
-      // By slot, of which the first is that of no key.
-      const keys = ['', ...Array.from({ length: targets }, (_, target) => peerId(target))]
       // Those the protection holds are others, as they are for an application, with the same text.
+      const keys = keysBySlot(targets)
       const slots = randomSlots(targets)
       return {
         ...byMilliseconds(firstPick => callKeys(protection, keys, slots, firstPick)),
         fault: () => refusals(protection.table)
+      }
+    }
+  }
+}
+
+/**
+ * Looks keys up, each only when the one before was found, as calls do: otherwise the processor would read ahead. Returns
+ * 0 if each has the slot it should have.
+ */
+function lookUp(
+  found: ReadonlyMap<string, number>,
+  keys: readonly string[],
+  slots: Int32Array,
+  firstPick: number
+): number {
+  let deviation = 0
+  for (let pick = firstPick; pick < firstPick + CALLS_PER_MS; pick++) {
+    const slot = slots[pick + deviation]!
+    deviation = found.get(keys[slot]!)! - slot
+  }
+  return deviation
+}
+
+/** What any breaker per key takes before it is asked anything. */
+function mapAlone({ map: name, targets }: Population): Candidate {
+  return {
+    name,
+    batch: BATCH,
+    prepare() {
+      const found = new Map(keysBySlot(targets).map((key, slot) => [key, slot]))
+      const keys = keysBySlot(targets)
+      const slots = randomSlots(targets)
+      let deviation = 0
+      return {
+        ...byMilliseconds(firstPick => {
+          deviation += lookUp(found, keys, slots, firstPick)
+        }),
+        fault: () => (deviation === 0 ? undefined : 'keys were not found')
       }
     }
   }
@@ -207,40 +277,42 @@ function refusals(table: ProtectionTable, atMost = 0): string | undefined {
   return refused <= atMost ? undefined : `${refused} calls were refused`
 }
 
-function candidates(isQuick: boolean): Candidate[] {
+function candidates({ isQuick }: Settings): Candidate[] {
   return [
     loopAlone(),
-    overSlots(HOT, 1, 20),
+    overSlots(HOT, 1, { goalNs: 20 }),
     // As the clock of the running system gives it.
-    overSlots('one slot, time with fractions', 1, undefined, 1234.567),
-    overSlots('random of 1 k', 1000),
-    overSlots('random of 100 k', 100_000, 40),
-    ...(isQuick ? [] : [overSlots('random of 1 M', 1_000_000)]),
+    overSlots('one slot, time with fractions', 1, { startMs: 1234.567 }),
+    overSlots(FEW.slots, FEW.targets),
+    overSlots(MANY.slots, MANY.targets, { goalNs: 40 }),
     withFailures(),
     withTrips(),
-    keyed()
+    overKeys(FEW),
+    overKeys(MANY),
+    mapAlone(MANY),
+    // It takes a while to make so many.
+    ...(isQuick ? [] : [overSlots(MOST.slots, MOST.targets), overKeys(MOST), mapAlone(MOST)])
   ]
-}
-
-function allocatesNothing(rows: readonly TimedRow[]): Check[] {
-  return rows
-    .filter(({ name }) => name !== LOOP && !changing.includes(name))
-    .map(({ name, bytes }) => ({
-      name: `nothing allocated: ${name}`,
-      passed: bytes <= 1,
-      detail: `${bytes.toFixed(3)} B per call, at most 1`
-    }))
 }
 
 export const inner = timedGroup({
   name: 'inner',
   title: 'admit + settle of the inner form, everything on',
   ours: HOT,
-  ratios: [{ of: KEYED, to: 'random of 100 k' }],
-  notes: [
+  ratios: ({ isQuick }) =>
+    (isQuick ? [MANY] : [MANY, MOST]).flatMap(({ slots, keys, map }) => [
+      { of: keys, to: slots },
+      { of: keys, to: map }
+    ]),
+  notes: () => [
     `Time is an integer that moves on by 1 ms every ${CALLS_PER_MS} calls.`,
     'Where calls fail, health and circuits change; such changes are noted as events, which are allocated.'
   ],
   candidates,
-  checks: allocatesNothing
+  checks: rows =>
+    allocatesAtMost(
+      NOTHING_BYTES,
+      rows,
+      rows.map(({ name }) => name).filter(name => !unjudged.includes(name))
+    )
 })

@@ -2,6 +2,7 @@ import type { Protection } from 'bitswap-protection/core'
 import { nextTurn, runInChild, type Settings } from '../harness.ts'
 import type { Check, Report } from '../report.ts'
 import type { Group } from '../timed-group.ts'
+import { DENO, denoBreaker, denoNote } from './deno.ts'
 import { cockatielConsecutive, cockatielSampling, lean, mollitia, opossum } from './peers.ts'
 import { noop, peerId, staysOpen } from './subjects.ts'
 
@@ -65,7 +66,7 @@ async function ourBreaker(): Promise<{ execute(fn: () => Promise<void>): Promise
   return new CircuitBreaker()
 }
 
-const scenarios: Readonly<Record<string, Scenario>> = {
+const scenarios = (denoFile: string | undefined): Readonly<Record<string, Scenario>> => ({
   [NOTHING]: async () => [],
   [OURS]: protectionOf,
   [`${OURS}, ${OPEN}`]: openProtection,
@@ -73,6 +74,14 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   'CircuitBreaker, one each': breakers(ourBreaker, breaker => breaker.execute(noop)),
   'cockatiel, consecutive': breakers(cockatielConsecutive, breaker => breaker.execute(noop)),
   'cockatiel, sampling': breakers(cockatielSampling, breaker => breaker.execute(noop)),
+  ...(denoFile === undefined
+    ? {}
+    : {
+        [DENO]: breakers(
+          () => denoBreaker(denoFile),
+          breaker => breaker.execute(noop)
+        )
+      }),
   'mollitia, sliding count': breakers(
     () => mollitia(noop),
     breaker => breaker.execute()
@@ -85,12 +94,13 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     () => opossum(noop, undefined),
     breaker => breaker.fire()
   )
-}
+})
 
 interface Input {
   readonly scenario: string
   readonly targets: number
   readonly idleMs: number
+  readonly denoFile: string | undefined
 }
 
 interface Footprint {
@@ -100,11 +110,12 @@ interface Footprint {
   readonly maxLagMs: number
 }
 
-async function footprint({ scenario, targets, idleMs }: Input): Promise<Footprint> {
+async function footprint({ scenario, targets, idleMs, denoFile }: Input): Promise<Footprint> {
+  const make = scenarios(denoFile)[scenario]!
   // Once before, so that code and what is shared by all is there already.
-  await scenarios[scenario]!(10)
+  await make(10)
   const before = await settledMemory()
-  const kept = await scenarios[scenario]!(targets)
+  const kept = await make(targets)
   const after = await settledMemory()
   const idle = await watchIdling(idleMs)
   keepAlive(kept)
@@ -152,7 +163,7 @@ interface Timers {
 }
 
 /** Counts timers, in a process of its own: counting them takes memory and time. */
-async function countTimers({ scenario, targets }: Input): Promise<Timers> {
+async function countTimers({ scenario, targets, denoFile }: Input): Promise<Timers> {
   const alive = new Set<unknown>()
   let created = 0
   const { setTimeout, setInterval, clearTimeout } = globalThis
@@ -177,7 +188,7 @@ async function countTimers({ scenario, targets }: Input): Promise<Timers> {
     clearTimeout: clear,
     clearInterval: clear
   })
-  const kept = await scenarios[scenario]!(targets)
+  const kept = await scenarios(denoFile)[scenario]!(targets)
   await nextTurn()
   keepAlive(kept)
   return { created, alive: alive.size }
@@ -188,18 +199,20 @@ interface MemoryRow extends Footprint, Timers {
   readonly targets: number
 }
 
-async function measure(scenario: string, targets: number, idleMs: number): Promise<MemoryRow> {
-  const input: Input = { scenario, targets, idleMs }
+async function measure(input: Input): Promise<MemoryRow> {
+  const { scenario, targets } = input
   const measured = await runInChild<Footprint>('memory', 'footprint', input)
   return { scenario, targets, ...measured, ...(await runInChild<Timers>('memory', 'timers', input)) }
 }
 
-async function report({ isQuick }: Settings): Promise<Report> {
+async function report(settings: Settings): Promise<Report> {
+  const { isQuick, denoFile } = settings
   const rows: MemoryRow[] = []
-  for (const scenario of Object.keys(scenarios)) {
+  for (const scenario of Object.keys(scenarios(denoFile))) {
+    const input = { scenario, idleMs: isQuick ? 100 : 3000, denoFile }
     const isOurs = scenario.startsWith(OURS)
-    if (!isQuick || !isOurs) rows.push(await measure(scenario, 1000, isQuick ? 100 : 3000))
-    if (!isQuick || isOurs) rows.push(await measure(scenario, 100_000, isQuick ? 100 : 3000))
+    if (!isQuick || !isOurs) rows.push(await measure({ ...input, targets: 1000 }))
+    if (!isQuick || isOurs) rows.push(await measure({ ...input, targets: 100_000 }))
   }
   return {
     name: 'memory',
@@ -217,7 +230,8 @@ async function report({ isQuick }: Settings): Promise<Report> {
     ]),
     notes: [
       `B: heap and array buffers. ${OURS} includes the keys, peer ids of 52 characters, and the map of them; the others do not.`,
-      `Every target was called once; timers made includes those of these calls. ${NOTHING}: what measuring itself takes.`
+      `Every target was called once; timers made includes those of these calls. ${NOTHING}: what measuring itself takes.`,
+      denoNote(settings)
     ],
     checks: rows.filter(({ scenario }) => scenario.startsWith(OURS)).flatMap(checks),
     data: rows
