@@ -141,7 +141,8 @@ export class KeyTable {
     if (reduced === SHARED_SLOT) return SHARED_SLOT
     const key = this.#keys[reduced]!
     this.#slots.delete(key)
-    overflow.reduce(key, nowMs)
+    // These are other slots than those looked at before: of one that may be forgotten there is nothing to remember.
+    if (!this.#records.isEvictable(reduced, nowMs)) overflow.reduce(key, nowMs)
     return reduced
   }
 

@@ -163,6 +163,20 @@ describe('a full table', () => {
     expect(keys(table)).toEqual(['c', 'd'])
   })
 
+  test('keeps the essence of none that may be forgotten, though only a sample was looked at before', () => {
+    const records: Records = { slots: 0, lastUsed: [], resets: [] }
+    const sample = 64
+    const table = new KeyTable(
+      2 * sample,
+      { ...keeper(records), isEvictable: slot => slot > sample },
+      { isReducible: () => true, reduce: () => expect.unreachable() }
+    )
+    for (let key = 0; key < 2 * sample; key++) table.claim(`${key}`, key)
+    table.claim('new', 1_000)
+    expect(table.size).toBe(2 * sample)
+    expect(table.find('new')).toBeGreaterThan(sample)
+  })
+
   test('when all must be kept, gives newcomers the shared slot, and remembers none of them', () => {
     const { table, kept, records } = create(3)
     for (const key of ['a', 'b', 'c']) kept.add(table.claim(key, 0))
