@@ -1,7 +1,10 @@
 import { runBenchmark } from './benchmark.ts'
 import type { Settings } from './harness.ts'
+import { measureComeback } from './peers/comeback.ts'
 import { armNames, compare, QUICK_ARMS } from './peers/comparison.ts'
+import { measureFlood } from './peers/flood.ts'
 import { type Entry, type NamedWorkload, patienceOf, suite, TELLING, workloads } from './peers/suite.ts'
+import { measureSybils } from './peers/sybils.ts'
 import { tabulate } from './peers/tables.ts'
 import type { Report } from './report.ts'
 import { Rig } from './rig/rig.ts'
@@ -15,13 +18,18 @@ const [base] = workloads
 /** Seeds of each scenario. */
 const SEEDS = { base: 30, others: 5, quick: 1 }
 
+/** Scenarios of which each is measured in its own way, with its own workload. */
+const COMEBACK = 'S10'
+const SYBILS = 'S11'
+const FLOOD = 'S14'
+
 const names = (list: ReadonlyArray<{ readonly name: string }>): string[] => list.map(({ name }) => name)
 
 await runBenchmark({
   name: 'peers',
   packages: ['helia', '@helia/bitswap', 'libp2p'],
   options: {
-    scenario: { kind: 'list', help: 'one scenario', oneOf: names(suite) },
+    scenario: { kind: 'list', help: 'one scenario', oneOf: [...names(suite), COMEBACK, SYBILS, FLOOD] },
     workload: { kind: 'list', help: 'instead of the first', oneOf: names(workloads) },
     full: { kind: 'flag', help: 'all workloads' }
   },
@@ -35,7 +43,13 @@ await runBenchmark({
       // The first ones warm up.
       await compare(rig, seed => healthy(seed, each), [0], arms, patienceOf(suite[0]!, each))
       for (const entry of suite.filter(isMeant)) yield* measure(rig, entry, each, settings)
+      // It takes minutes.
+      if (each === base && (scenario?.includes(COMEBACK) ?? !settings.isQuick))
+        yield await measureComeback(rig, seedsOf(settings, SEEDS.others))
     }
+    if (scenario?.includes(SYBILS) ?? workload === undefined) yield await measureSybils(settings.isQuick)
+    if (scenario?.includes(FLOOD) ?? (workload === undefined && !settings.isQuick))
+      yield await measureFlood(settings.isQuick)
   }
 })
 

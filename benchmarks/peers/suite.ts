@@ -141,7 +141,7 @@ export function patienceOf({ patience = PATIENCE }: Entry, { isLong = false }: N
   return isLong ? { patient: LONG_LIMITS, ofSessions: LONG_LIMITS } : patience
 }
 
-const LONG_LIMITS = { blockMs: 5_000, totalMs: 20_000 }
+const LONG_LIMITS = { blockMs: 10_000, totalMs: 20_000 }
 
 /** A workload of the suite. */
 export interface NamedWorkload extends Workload {

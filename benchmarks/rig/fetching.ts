@@ -14,6 +14,8 @@ export interface FetchLimits {
   readonly blockMs: number
   /** In all: blocks that were not asked for by then fail. In ms. */
   readonly totalMs: number
+  /** After so long no more of a list are asked for, and those that are left are not missed. In ms. */
+  readonly enoughMs?: number
 }
 
 /** What came of it. */
@@ -39,7 +41,7 @@ export async function fetchContent(
   const fetch = new Fetch(get, limits, onDelivered)
   if (isFile) await fetch.file(blocks)
   else await fetch.list(blocks, pauseMs)
-  return fetch.result(blocks.length)
+  return fetch.result()
 }
 
 class Fetch {
@@ -50,6 +52,7 @@ class Fetch {
   readonly #latenciesMs: number[] = []
   readonly #deliveredMs: number[] = []
   #deliveredBytes = 0
+  #wanted = 0
 
   constructor(get: Getter, limits: FetchLimits, onDelivered: (count: number) => void) {
     this.#get = get
@@ -59,15 +62,21 @@ class Fetch {
 
   /** The first one, and then batch after batch. */
   async list(blocks: readonly Block[], pauseMs: number | undefined): Promise<void> {
-    await this.#block(blocks[0]!)
-    for (let at = 1; at < blocks.length; at += BATCH) {
-      await Promise.all(blocks.slice(at, at + BATCH).map(block => this.#block(block)))
+    const fetch = (batch: readonly Block[]) => {
+      this.#wanted += batch.length
+      return Promise.all(batch.map(block => this.#block(block)))
+    }
+    await fetch(blocks.slice(0, 1))
+    const { enoughMs = Infinity } = this.#limits
+    for (let at = 1; at < blocks.length && performance.now() - this.#startMs < enoughMs; at += BATCH) {
+      await fetch(blocks.slice(at, at + BATCH))
       if (pauseMs !== undefined) await sleep(pauseMs)
     }
   }
 
   /** As an application reads a file: its root, and then all leaves at once. One that is lost ends it. */
   async file(blocks: readonly Block[]): Promise<void> {
+    this.#wanted = blocks.length
     const byCid = new Map(blocks.map(block => [block.cid.toString(), block]))
     const asked: Array<Promise<boolean>> = []
     const fetch = async (block: Block): Promise<Uint8Array> => {
@@ -90,9 +99,9 @@ class Fetch {
     await Promise.all(asked)
   }
 
-  result(count: number): Fetched {
+  result(): Fetched {
     return {
-      failed: count - this.#latenciesMs.length,
+      failed: this.#wanted - this.#latenciesMs.length,
       timeToFetchMs: this.#deliveredMs.at(-1) ?? 0,
       latenciesMs: this.#latenciesMs.toSorted((one, other) => one - other),
       deliveredMs: this.#deliveredMs,

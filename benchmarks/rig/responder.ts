@@ -13,6 +13,9 @@ const JITTER = 0.2
 
 const SLOW_MS = 2_000
 
+/** Blocks in one message, in bytes, unless one is larger: Bitswap has 4 MiB at most, and its servers send less at a time. */
+const MESSAGE_BYTES = 1_048_576
+
 /** Wants of one connection that are not answered yet; more are not heeded. */
 const MAX_PENDING = 1_024
 
@@ -118,19 +121,22 @@ export class Responder {
     return { want, answer: { cid, kind: 'BLOCK', data: isSpoilt ? spoil(data) : data }, isSpoilt }
   }
 
-  /** Sends answers after a while, but for those that were cancelled meanwhile. */
+  /** Sends answers after a while, in messages of a size that is usual, but for those that were cancelled meanwhile. */
   async #send(connection: Connection, dues: readonly Due[], delayMs: number): Promise<void> {
     if (dues.length === 0) return
     await sleep(delayMs)
+    try {
+      for (const part of inMessages(dues)) await this.#sendMessage(connection, part)
+    } catch {
+      // Whoever asked is gone.
+    }
+  }
+
+  async #sendMessage(connection: Connection, dues: readonly Due[]): Promise<void> {
     const wanted = dues.filter(due => this.#take(connection, due))
     if (wanted.length === 0) return
     const message = encodeAnswers(wanted.map(({ answer }) => answer))
-    try {
-      await sendMessage(connection, message)
-    } catch {
-      // Whoever asked is gone.
-      return
-    }
+    await sendMessage(connection, message)
     this.#counts.sentBytes += message.length
     for (const { answer, isSpoilt } of wanted) {
       if (answer.kind !== 'BLOCK') continue
@@ -169,6 +175,22 @@ export class Responder {
     this.#pending.set(connection, pending)
     return pending
   }
+}
+
+/** As few messages as there can be of that size. */
+function inMessages(dues: readonly Due[]): Due[][] {
+  const messages: Due[][] = [[]]
+  let bytes = 0
+  for (const due of dues) {
+    const size = due.answer.kind === 'BLOCK' ? due.answer.data.length : 0
+    if (bytes > 0 && bytes + size > MESSAGE_BYTES) {
+      messages.push([])
+      bytes = 0
+    }
+    messages.at(-1)!.push(due)
+    bytes += size
+  }
+  return messages
 }
 
 /** How long a peer takes for each answer: about so many ms. */

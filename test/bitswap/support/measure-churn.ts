@@ -1,6 +1,6 @@
 /**
  * Measures what the service keeps of peers that come and go, in a process of its own:
- * `node --expose-gc … measure-churn.ts <peers>`. Prints the figures as JSON.
+ * `node --expose-gc … measure-churn.ts <peers> <subnets>`. Prints the figures as JSON.
  */
 import type { PeerId, Stream } from '@libp2p/interface'
 import { peerIdFromMultihash } from '@libp2p/peer-id'
@@ -10,7 +10,7 @@ import { BITSWAP } from '../../../src/bitswap/protocols.ts'
 import { ManualClock } from '../../../src/core/index.ts'
 import { FakeDatastore } from './datastore.ts'
 import { cidOf, wants } from './messages.ts'
-import { FakeNode } from './node.ts'
+import { FakeConnection, FakeNode } from './node.ts'
 
 /** Peers that come per ms. */
 const PEERS_PER_MS = 10
@@ -35,6 +35,12 @@ function peerOf(number: number): PeerId {
   return peerIdFromMultihash(Digest.create(0x12, bytes))
 }
 
+/** A peer's address: of one of so many networks, that are not private. */
+function hostOf(number: number, subnets: number): string {
+  const subnet = number % subnets
+  return `5.${subnet >> 8}.${subnet & 0xff}.${1 + (number % 200)}`
+}
+
 /** As much of a stream that a peer opened as is touched, and no more, so that little else is measured. */
 function inboundStream(): Stream {
   const stream = {
@@ -47,7 +53,7 @@ function inboundStream(): Stream {
   return stream as unknown as Stream
 }
 
-async function measure(peers: number): Promise<unknown> {
+async function measure(peers: number, subnets: number): Promise<unknown> {
   const node = new FakeNode()
   const clock = new ManualClock()
   await node.registrar.handle(BITSWAP, () => {})
@@ -65,7 +71,7 @@ async function measure(peers: number): Promise<unknown> {
   /** A peer connects, asks for blocks, is called, and goes. */
   const visit = async (number: number): Promise<void> => {
     const peer = peerOf(number)
-    const connection = node.connect(peer)
+    const connection = node.add(new FakeConnection(peer, undefined, hostOf(number, subnets)))
     const stream = inboundStream()
     await node.registrar.getHandler(BITSWAP).handler(stream, connection)
     stream.dispatchEvent(Object.assign(new Event('message'), { data: list }) as never)
@@ -81,9 +87,11 @@ async function measure(peers: number): Promise<unknown> {
       if (come % PEERS_PER_MS === 0) clock.advance(1)
     }
   }
+  const start = performance.now()
   await comeUpTo(peers / 5)
   const early = await bytesInUse()
   await comeUpTo(peers)
+  const usPerPeer = ((performance.now() - start) * 1_000) / peers
   const late = await bytesInUse()
   const status = manager.getPeerStatus(knownBad)
   const { totalPeers } = manager.getOverallStatus()
@@ -91,6 +99,7 @@ async function measure(peers: number): Promise<unknown> {
   return {
     bytes: late - before,
     growth: late - early,
+    usPerPeer,
     totalPeers,
     refused,
     circuitState: status?.circuitState,
@@ -98,4 +107,4 @@ async function measure(peers: number): Promise<unknown> {
   }
 }
 
-console.log(JSON.stringify(await measure(Number(process.argv[2]))))
+console.log(JSON.stringify(await measure(Number(process.argv[2]), Number(process.argv[3]))))

@@ -83,10 +83,10 @@ export class FakeConnection extends TypedEventEmitter<ConnectionEvents> implemen
   /** What the next openings are answered with at once; without it they wait. */
   onOpening: ((opening: Opening) => void) | undefined
 
-  constructor(remotePeer: PeerId, limits?: ConnectionLimits) {
+  constructor(remotePeer: PeerId, limits?: ConnectionLimits, host = '127.0.0.1') {
     super()
     this.remotePeer = remotePeer
-    this.remoteAddr = multiaddr(`/ip4/127.0.0.1/tcp/4001/p2p/${remotePeer}`)
+    this.remoteAddr = multiaddr(`/ip4/${host}/tcp/4001/p2p/${remotePeer}`)
     if (limits !== undefined) this.limits = limits
   }
 

@@ -1,13 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { makeBlocks } from '../src/cli/swarm/blocks.ts'
-import { killWithParent } from '../src/cli/swarm/child-guard.ts'
-import { Client, type Reachable } from '../test/integration/support/client.ts'
-import { type FloodLoad, LoadChild } from '../test/integration/support/load-child.ts'
-import { runBenchmark } from './benchmark.ts'
-import { type Interval, median, medianInterval } from './interval.ts'
-import { type Check, figures, type Report } from './report.ts'
+import { fileURLToPath } from 'node:url'
+import { makeBlocks } from '../../src/cli/swarm/blocks.ts'
+import { killWithParent } from '../../src/cli/swarm/child-guard.ts'
+import { Client, type Reachable } from '../../test/integration/support/client.ts'
+import { type FloodLoad, LoadChild } from '../../test/integration/support/load-child.ts'
+import { type Interval, median, medianInterval } from '../interval.ts'
+import { type Check, figures, type Report } from '../report.ts'
 
 // S14: a node that serves by stock Bitswap, with the service, while 100 peers ask it for what it does not have. What an
 // honest peer notices of that, against a flood of another node on the same machine, which takes as much of it.
@@ -16,8 +16,7 @@ const PEERS = 100
 const WANTS = 1_024
 const PAUSE_MS = 1_000
 
-/** Tells this program that it is to be the other server. */
-const DECOY = 'decoy'
+const decoyProgram = fileURLToPath(new URL('./decoy-process.ts', import.meta.url))
 
 /** Blocks the honest peer fetches in each round, one after the other. */
 const BLOCKS = { count: 200, sizeBytes: 20_000 }
@@ -37,7 +36,7 @@ const MAX_RATIO = 1.2
 type Arm = 'quiet' | 'another is flooded' | 'flooded'
 const arms: readonly Arm[] = ['quiet', 'another is flooded', 'flooded']
 
-function startServer(): Promise<Client> {
+export function startServer(): Promise<Client> {
   return Client.start({
     libp2p: {
       addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
@@ -46,7 +45,7 @@ function startServer(): Promise<Client> {
   })
 }
 
-function reachable({ libp2p }: Client): Reachable {
+export function reachable({ libp2p }: Client): Reachable {
   return { peerId: libp2p.peerId.toString(), multiaddr: libp2p.getMultiaddrs()[0]!.toString() }
 }
 
@@ -56,13 +55,14 @@ function percentile(valuesMs: readonly number[], share: number): number {
 
 /** Another server, in a process of its own. */
 async function startDecoy(): Promise<{ child: ChildProcess; address: Reachable }> {
-  const child = fork(import.meta.filename, [DECOY])
+  const child = fork(decoyProgram)
   killWithParent(child)
   const [address] = (await once(child, 'message')) as [Reachable]
   return { child, address }
 }
 
-async function measure(rounds: number): Promise<Report> {
+export async function measureFlood(isQuick: boolean): Promise<Report> {
+  const rounds = isQuick ? ROUNDS.quick : ROUNDS.full
   await using server = await startServer()
   const decoy = await startDecoy()
   await using honest = new LoadChild()
@@ -155,19 +155,4 @@ async function measure(rounds: number): Promise<Report> {
     checks: rounds < ROUNDS.full ? [] : checks,
     data: { found, first }
   }
-}
-
-if (process.argv[2] === DECOY) {
-  const client = await startServer()
-  process.send!(reachable(client))
-  process.once('disconnect', () => process.exit())
-} else {
-  await runBenchmark({
-    name: 'flood',
-    packages: ['helia', '@helia/bitswap', 'libp2p'],
-    options: {},
-    async *reports({ isQuick }) {
-      yield await measure(isQuick ? ROUNDS.quick : ROUNDS.full)
-    }
-  })
 }
