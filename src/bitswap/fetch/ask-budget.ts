@@ -19,10 +19,10 @@ export class AskBudget {
     this.#saved = Math.min(this.#maxSaved, this.#saved + this.#share())
   }
 
-  /** Takes one, if there is one. */
-  take(): boolean {
-    if (this.#saved < 1) return false
-    this.#saved--
+  /** Takes so many, if they are there. @param count - from 1 to what can be saved */
+  take(count = 1): boolean {
+    if (this.#saved < count) return false
+    this.#saved -= count
     return true
   }
 }

@@ -22,6 +22,9 @@ const UNPROMISED_SHARE = 0.1
 /** Peers up to this many times slower than the best are as good: load is spread over them. */
 const AS_GOOD = 2
 
+/** Nobody else is asked for a block while the same peer sends others, for up to so many times of what most take. */
+const MAX_QUEUED = 4
+
 /** A peer that does worse than others is asked again after this long, in ms: it may do better by now, and would not be seen to. */
 const FORGOTTEN_MS = 2_000
 
@@ -412,6 +415,11 @@ export class BlockFetch implements ProgressListener {
     this.#hedge?.cancel()
     this.#hedge = this.#context.deadlines.add(afterMs, () => {
       if (this.#live.size === 0) return
+      const restMs = this.#queuedForMs()
+      if (restMs > 0) {
+        this.#planHedge(restMs, isFree)
+        return
+      }
       for (const ask of this.#live.values()) this.#context.isTakingLong(ask)
       this.#connectMore()
       const isUseful = this.#eligible().length > 0
@@ -421,6 +429,18 @@ export class BlockFetch implements ProgressListener {
       const isAsked = mayAsk && this.#askNext()
       if (!isAsked) this.#planHedge(this.#context.hedgeAfterMs(), false)
     })
+  }
+
+  /**
+   * How much longer the block may be expected to wait for others that the same peer is sending, in ms: what it takes is the line,
+   * on which a second copy would only be in the way.
+   */
+  #queuedForMs(): number {
+    const now = this.#context.deadlines.awakeMs
+    const usualMs = this.#context.hedgeAfterMs()
+    const asks = [...this.#live.values()]
+    if (now - Math.min(...asks.map(({ askedAtMs }) => askedAtMs)) >= MAX_QUEUED * usualMs) return 0
+    return Math.max(...asks.map(({ supplier }) => supplier.lastDeliveredMs)) + usualMs - now
   }
 
   get #isAnybodyKnown(): boolean {

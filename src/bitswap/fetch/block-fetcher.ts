@@ -46,9 +46,16 @@ const ACTIVE_MS = 30_000
 /** Most hedges that can be saved up: enough to get past a handful of peers that are all silent at the start. */
 const MAX_HEDGES_SAVED = 10
 
-/** So many new peers are tried out at first, and later this share of requests is spent on it: each costs a block. */
+/**
+ * So many peers are tried out at first, and later this share of requests is spent on it. Each costs a block, and so many bytes
+ * of that are one trial, up to all there are.
+ */
 const MAX_TRIALS_SAVED = 4
 const TRIAL_SHARE = 0.03
+const TRIAL_BYTES = 65_536
+
+/** Weight of a block in the usual size of a block. */
+const SIZE_GAIN = 1 / 8
 
 /** This node may be cut off if so many peers are late and nothing arrives. */
 const MIN_QUIET_PEERS = 2
@@ -102,6 +109,8 @@ export class BlockFetcher implements FetchContext {
   readonly #searches: Searches<BlockFetch>
   readonly #hedges: AskBudget
   readonly #trials = new AskBudget(MAX_TRIALS_SAVED, () => TRIAL_SHARE)
+  /** Usual size of a block, in bytes; 0 while none has come. */
+  #blockBytes = 0
   readonly #hedgeDelay: HedgeDelay
   readonly #gate = new FaultGate<Supplier>({
     lastDeliveredMs: ({ lastDeliveredMs }) => lastDeliveredMs,
@@ -241,6 +250,7 @@ export class BlockFetcher implements FetchContext {
     const ask = supplier.asks.get(multihash)
     const fetch = this.#fetches.get(multihash)
     if (ask === undefined && fetch === undefined) return this.#unasked(supplier, prefix, multihash)
+    this.#blockBytes += (this.#blockBytes === 0 ? 1 : SIZE_GAIN) * (data.length - this.#blockBytes)
     if (ask !== undefined) this.#delivered(ask)
     fetch?.deliver(data, supplier)
     return true
@@ -329,7 +339,7 @@ export class BlockFetcher implements FetchContext {
   }
 
   takeTrial(): boolean {
-    return this.#trials.take()
+    return this.#trials.take(Math.min(Math.max(1, this.#blockBytes / TRIAL_BYTES), MAX_TRIALS_SAVED))
   }
 
   connectMore(fetch: BlockFetch): void {

@@ -23,6 +23,16 @@ test('one more is earned with the share of requests', () => {
   expect(budget.take()).toBe(false)
 })
 
+test('what costs more is taken whole, or not at all', () => {
+  const budget = new AskBudget(MAX_SAVED, () => 1)
+  expect([budget.take(7.5), budget.take(3), budget.take(2.5), budget.take(1)]).toEqual([
+    true,
+    false,
+    true,
+    false
+  ])
+})
+
 test('no more than that is saved', () => {
   const budget = new AskBudget(MAX_SAVED, () => 0.5)
   for (let request = 0; request < 1_000; request++) budget.earn()

@@ -299,7 +299,7 @@ describe('a peer that is known', () => {
     const bench = new Bench()
     const [slow, quick] = (await withKnown(bench, 200, 50)) as [FakePeer, FakePeer]
     const lines = async (number: number): Promise<string[][]> => {
-      const got = bench.get(number)
+      bench.get(number)
       await bench.settle()
       const taken = [quick.takeLines(), slow.takeLines()]
       await quick.send(number)
@@ -640,7 +640,45 @@ describe('a second peer', () => {
     await a.send(0)
     const [b] = bench.connect(1) as [FakePeer]
     await bench.advance(75)
+    expect(b.takeLines()).toEqual([])
+    await bench.advance(50)
     expect(b.takeLines()).toEqual(['want 1'])
+  })
+
+  describe('while the first sends other blocks', () => {
+    /** Asks one peer for so many, and has it send one after the other every 25 ms; another is as good. */
+    async function queue(count: number, sent: number): Promise<{ bench: Bench; other: FakePeer }> {
+      const bench = new Bench()
+      const [a, other] = (await withKnown(bench, 50, 50)) as [FakePeer, FakePeer]
+      bench.protection.isolate(other.link.key)
+      for (let number = 0; number < count; number++) bench.get(number)
+      await bench.settle()
+      bench.protection.release(other.link.key)
+      for (let number = 0; number < sent; number++) {
+        await bench.advance(25)
+        await a.send(number)
+        await bench.settle()
+      }
+      return { bench, other }
+    }
+
+    test('is not asked for those behind them', async () => {
+      const { other } = await queue(6, 6)
+      expect(other.takeLines()).toEqual([])
+    })
+
+    test('is asked when the first stops', async () => {
+      const { bench, other } = await queue(4, 3)
+      await bench.advance(25)
+      expect(other.takeLines()).toEqual([])
+      await bench.advance(50)
+      expect(other.takeLines()).toEqual(['want 3'])
+    })
+
+    test('is asked all the same after four times of what most blocks take', async () => {
+      expect((await queue(12, 7)).other.takeLines()).toEqual([])
+      expect((await queue(12, 9)).other.takeLines()).toContain('want 11')
+    })
   })
 
   test('is asked after a quarter of a second while nothing is known of anybody', async () => {
