@@ -29,7 +29,7 @@ export function printMachine(machine: Machine, { seed }: Settings): void {
   console.log(
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, load ${machine.load.toFixed(1)}`
   )
-  console.log(`Node ${machine.node}, V8 ${machine.v8}, ${packages.join(', ')}`)
+  console.log([`Node ${machine.node}`, `V8 ${machine.v8}`, ...packages].join(', '))
 }
 
 export function printReport(report: Report): void {

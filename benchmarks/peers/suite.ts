@@ -167,6 +167,13 @@ export const workloads: readonly [NamedWorkload, ...NamedWorkload[]] = [
     isLong: true
   },
   {
+    name: 'narrow',
+    title: '64 blocks of 256 KiB, ten peers that send 1.25 MB/s each',
+    ...LARGE,
+    bytesPerS: 1_250_000,
+    isLong: true
+  },
+  {
     name: 'overlap1',
     title: '100 blocks of 8 kB, three quarters with each of ten peers',
     ...TEN,

@@ -1,6 +1,7 @@
 import { type Interval, median, medianInterval } from '../interval.ts'
 import { type Cell, type Check, figures as number, type Report } from '../report.ts'
 import { percentile } from '../rig/run.ts'
+import { blockCount } from '../rig/workload.ts'
 import { type ArmName, arms, type Round } from './comparison.ts'
 import { type Figures, figuresOf, shareError } from './figures.ts'
 
@@ -69,6 +70,7 @@ function fetches(subject: Subject, measured: Measured): Report {
     checks: fetchChecks(subject, measured),
     data: {
       seeds,
+      blocks: blockCount(rounds[0]!.scenario.workload),
       arms: Object.fromEntries(
         names.map(name => [
           name,

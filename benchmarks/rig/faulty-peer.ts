@@ -51,10 +51,10 @@ export class FaultyPeer {
     return this.#libp2p.getMultiaddrs()[0]!.toString()
   }
 
-  async begin({ content, held, fault, delayMs, delaySeed }: PeerTask): Promise<void> {
+  async begin({ content, held, fault, delayMs, delaySeed, bytesPerS }: PeerTask): Promise<void> {
     const all = await makeContent(content)
     const own = held === undefined ? all : held.map(number => all[number]!)
-    this.#responder = new Responder(own, fault, delays(delayMs, seededRandom(delaySeed)))
+    this.#responder = new Responder(own, fault, delays(delayMs, seededRandom(delaySeed)), bytesPerS)
   }
 
   setFault(fault: FaultPlan): void {

@@ -11,6 +11,8 @@ export interface PeerTask {
   readonly delayMs: number
   /** Of how much more or less. */
   readonly delaySeed: number
+  /** How much it can send, to all together; no matter if not given. */
+  readonly bytesPerS?: number
 }
 
 /** What a peer did since its last task began. */

@@ -14,7 +14,7 @@ const JITTER = 0.2
 const SLOW_MS = 2_000
 
 /** Blocks in one message, in bytes, unless one is larger: Bitswap has 4 MiB at most, and its servers send less at a time. */
-const MESSAGE_BYTES = 1_048_576
+const MESSAGE_BYTES = 524_288
 
 /** Wants of one connection that are not answered yet; more are not heeded. */
 const MAX_PENDING = 1_024
@@ -35,6 +35,9 @@ interface Due {
 export class Responder {
   readonly #blocks: ReadonlyMap<string, Uint8Array>
   readonly #nextDelayMs: () => number
+  readonly #bytesPerS: number
+  /** When all that is to be sent so far will be, by the clock of `performance`. */
+  #lineFreeMs = 0
   #schedule: FaultSchedule
   readonly #pending = new WeakMap<Connection, Map<string, Want>>()
   #faultShownAt: number | undefined
@@ -48,7 +51,13 @@ export class Responder {
     sentBytes: 0
   }
 
-  constructor(blocks: readonly Block[], fault: FaultPlan, nextDelayMs: () => number) {
+  constructor(
+    blocks: readonly Block[],
+    fault: FaultPlan,
+    nextDelayMs: () => number,
+    bytesPerS: number = Number.POSITIVE_INFINITY
+  ) {
+    this.#bytesPerS = bytesPerS
     this.#blocks = new Map(blocks.map(({ cid, bytes }) => [cid.toString(), bytes]))
     this.#nextDelayMs = nextDelayMs
     this.#schedule = new FaultSchedule(fault, performance.now())
@@ -136,6 +145,7 @@ export class Responder {
     const wanted = dues.filter(due => this.#take(connection, due))
     if (wanted.length === 0) return
     const message = encodeAnswers(wanted.map(({ answer }) => answer))
+    await this.#line(message.length)
     await sendMessage(connection, message)
     this.#counts.sentBytes += message.length
     for (const { answer, isSpoilt } of wanted) {
@@ -148,6 +158,13 @@ export class Responder {
         this.#counts.blockBytes += answer.data.length
       }
     }
+  }
+
+  /** Takes as long as the line needs for so many bytes, after all that is to go over it before. */
+  async #line(bytes: number): Promise<void> {
+    if (this.#bytesPerS === Number.POSITIVE_INFINITY) return
+    this.#lineFreeMs = Math.max(this.#lineFreeMs, performance.now()) + (1_000 * bytes) / this.#bytesPerS
+    await sleep(this.#lineFreeMs - performance.now())
   }
 
   async #drip(connection: Connection, due: Due): Promise<void> {

@@ -71,7 +71,8 @@ function scenario(
       ...(own && { held: own }),
       fault: faults.get(peer) ?? { kind: 'none' },
       delayMs: delayOf(workload, distances[peer]!),
-      delaySeed: Math.floor(seededStream(seed, `delay of ${peer}`)() * 2 ** 32)
+      delaySeed: Math.floor(seededStream(seed, `delay of ${peer}`)() * 2 ** 32),
+      ...(workload.bytesPerS !== undefined && { bytesPerS: workload.bytesPerS })
     }
   })
   return {

@@ -11,6 +11,8 @@ export interface Workload {
   readonly distribution?: Distribution
   /** How long peers take for an answer, in ms, one after the other of them; each takes 10 if not given. */
   readonly delaysMs?: readonly number[]
+  /** How much each peer can send; no matter if not given. */
+  readonly bytesPerS?: number
   /** Between two batches, in ms. */
   readonly pauseMs?: number
 }
