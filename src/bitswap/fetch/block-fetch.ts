@@ -28,6 +28,9 @@ const MAX_QUEUED = 4
 /** A peer that does worse than others is asked again after this long, in ms: it may do better by now, and would not be seen to. */
 const FORGOTTEN_MS = 2_000
 
+/** Connections that take longer than this, in ms, do not keep others from being made. */
+const CONNECT_SOON_MS = 200
+
 /** Offers after which a recovering peer has earned a request: its share is a tenth at least. */
 const MAX_OFFERS = 16
 
@@ -123,6 +126,8 @@ export class BlockFetch implements ProgressListener {
   #isCutOff = false
   /** Connections being made to peers that may have it. */
   #connecting = 0
+  /** Those of them that may still be expected to be there soon. */
+  #connectingSoon = 0
   /** Whether providers were looked for since those were last asked once more who have said nothing. */
   #isSearched = false
 
@@ -156,7 +161,16 @@ export class BlockFetch implements ProgressListener {
   /** Peers are being connected to that may have it. @param connected - when that is done */
   expectPeers(connected: Promise<void>): void {
     this.#connecting++
+    this.#connectingSoon++
+    let isSoon = true
+    const notSoon = (): void => {
+      if (isSoon) this.#connectingSoon--
+      isSoon = false
+    }
+    const patience = this.#context.deadlines.add(CONNECT_SOON_MS, notSoon)
     const onEnd = (): void => {
+      patience.cancel()
+      notSoon()
       this.#connecting--
       this.advance()
     }
@@ -454,7 +468,7 @@ export class BlockFetch implements ProgressListener {
 
   /** Those that are connected may not do. */
   #connectMore(): void {
-    if (!this.#isOver && this.#connecting === 0) this.#context.connectMore(this)
+    if (!this.#isOver && this.#connectingSoon === 0) this.#context.connectMore(this)
   }
 
   /** One of the best peers: of two taken by chance the one that is expected to deliver sooner. */

@@ -1282,6 +1282,28 @@ describe('providers that were given', () => {
     b.tell(0, false)
     expect(takeMore(bench)).toEqual([0])
   })
+
+  test('are asked for all the same when those being connected to take more than 200 ms', async () => {
+    const bench = new Bench()
+    const connected = Promise.withResolvers<void>()
+    bench.onFetch = fetch => fetch.expectPeers(connected.promise)
+    const [a, b, c] = bench.connect(3) as [FakePeer, FakePeer, FakePeer]
+    const got = bench.get(0)
+    await bench.advance(175)
+    a.tell(0, false)
+    expect(takeMore(bench)).toEqual([])
+    await bench.advance(25)
+    b.tell(0, false)
+    expect(takeMore(bench)).toEqual([0])
+    // That they are connected in the end changes nothing.
+    connected.resolve()
+    await bench.settle()
+    c.tell(0, false)
+    expect(takeMore(bench)).toEqual([0])
+    got.abort()
+    await bench.advance(REST_MS)
+    expect(bench.remains).toEqual(NOTHING)
+  })
 })
 
 describe('peers that are not allowed', () => {
