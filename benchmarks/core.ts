@@ -8,7 +8,7 @@ const YARDSTICKS = 'yardsticks'
 
 await runBenchmark({
   name: 'core',
-  packages: ['opossum', 'cockatiel', 'mollitia', 'hdr-histogram-js'],
+  packages: ['opossum', 'cockatiel', 'mollitia', 'hdr-histogram-js', 'prom-client'],
   options: {
     only: { kind: 'list', help: 'a row group', oneOf: groups.map(({ name }) => name) },
     deno: { kind: 'text', help: "the breaker of an installed @std/async, Deno's, to compare", value: 'file' }

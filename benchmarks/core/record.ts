@@ -3,7 +3,7 @@ import type { BuildRequest } from 'hdr-histogram-js'
 import type { Candidate, Prepared } from '../harness.ts'
 import { timedGroup } from '../timed-group.ts'
 import { allocatesAtMost, NOTHING_BYTES } from './allocation.ts'
-import { LONG_MS } from './subjects.ts'
+import { LONG_MS, peerId } from './subjects.ts'
 
 const BATCH = 200_000
 
@@ -93,6 +93,49 @@ function noteWantAddedUp(): Promise<Prepared> {
   return noteWant(metrics as unknown as Metrics, () => faultOf(sums.get('answered') ?? 0))
 }
 
+/** With the metrics that a libp2p node has as a rule, whose collector is prom-client. */
+async function noteWantToPrometheus(): Promise<Prepared> {
+  const { prometheusMetrics } = await import('@libp2p/prometheus-metrics')
+  const { createLogger } = await import('../../test/bitswap/support/peers.ts')
+  const { Registry } = await import('prom-client')
+  const registry = new Registry()
+  const create = prometheusMetrics({ registry, collectDefaultMetrics: false })
+  const count = async () => {
+    const wants = registry.getSingleMetric('bitswap_protection_wants_total')
+    return ((await wants!.get()) as { values: ReadonlyArray<{ value: number }> }).values[0]?.value ?? 0
+  }
+  let counted = 0
+  const prepared = await noteWant(create({ logger: createLogger().logger }), () => faultOf(counted))
+  return {
+    ...prepared,
+    async before() {
+      counted = await count()
+    }
+  }
+}
+
+/** What metrics with a label would take at each record, if nothing were added up before. */
+async function promCounter(): Promise<Prepared> {
+  const { Counter } = await import('prom-client')
+  const counter = new Counter({ name: 'wants', help: 'Wants', labelNames: ['peer', 'result'], registers: [] })
+  const labels = { peer: peerId(1), result: 'answered' }
+  return {
+    run(times) {
+      for (let time = 0; time < times; time++) counter.inc(labels)
+    }
+  }
+}
+
+async function promHistogram(): Promise<Prepared> {
+  const { Histogram } = await import('prom-client')
+  const histogram = new Histogram({ name: 'seconds', help: 'Times', registers: [] })
+  return {
+    run(times) {
+      for (let time = 0; time < times; time++) histogram.observe(0.02)
+    }
+  }
+}
+
 const candidates: readonly Candidate[] = [
   { name: OURS, batch: BATCH, prepare: () => ours(20) },
   { name: OURS_LONG, batch: BATCH, prepare: () => ours(500) },
@@ -105,7 +148,14 @@ const candidates: readonly Candidate[] = [
     name: 'ProtectionMetrics.noteWant, metrics that only add up',
     batch: BATCH,
     prepare: noteWantAddedUp
-  }
+  },
+  {
+    name: 'ProtectionMetrics.noteWant, @libp2p/prometheus-metrics',
+    batch: BATCH,
+    prepare: noteWantToPrometheus
+  },
+  { name: 'prom-client, Counter.inc with two labels', batch: BATCH, prepare: promCounter },
+  { name: 'prom-client, Histogram.observe', batch: BATCH, prepare: promHistogram }
 ]
 
 export const record = timedGroup({

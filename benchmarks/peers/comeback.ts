@@ -33,7 +33,7 @@ interface Sample {
 }
 
 /** How one seed went. Times are in ms: the first since the fault showed, the others since the cure. */
-export interface Comeback {
+interface Comeback {
   readonly seed: number
   readonly lost: number
   readonly openMs: number | undefined

@@ -26,7 +26,7 @@ export interface Figures {
 }
 
 /** How right the protection was. */
-export interface Judgement {
+interface Judgement {
   /** Bad peers whose fault has shown. */
   readonly shown: number
   /** Those of them whose circuit opened, and how long that took since the fault first showed, in ms. */

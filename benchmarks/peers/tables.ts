@@ -175,6 +175,7 @@ function total(figures: readonly Figures[], name: 'shown' | 'falseOpens' | 'good
 
 /** How much longer than a stock session of the same seed it took, where neither lost a block. */
 function ratioToSession(measured: Measured, name: ArmName): Interval | undefined {
+  if (!measured.names.includes(SESSION)) return undefined
   const sessions = measured.figures(SESSION)
   const ratios = measured
     .figures(name)

@@ -1,0 +1,160 @@
+import { parse, View } from 'vega'
+import { compile, type TopLevelSpec } from 'vega-lite'
+import type { Findings } from './benchmark.ts'
+import { reportOf } from './findings.ts'
+import type { Figures } from './peers/figures.ts'
+import type { TimedRow } from './timed-group.ts'
+
+/** A plot, and the benchmark whose findings it shows. */
+interface Plot {
+  readonly name: string
+  readonly benchmark: string
+  spec(findings: Findings): TopLevelSpec
+}
+
+/** What a scenario of `bench:peers` keeps of its fetches. */
+interface Fetches {
+  readonly arms: Readonly<
+    Record<string, { readonly quantilesMs: readonly number[]; readonly rounds: readonly Figures[] }>
+  >
+}
+
+const FONT = { config: { font: 'sans-serif', view: { stroke: null } } } as const
+
+/** Reports of `bench:peers` that compare arms, with the first workload. */
+function fetchReports(findings: Findings): ReadonlyArray<readonly [name: string, fetches: Fetches]> {
+  return findings.reports.flatMap(({ name, data }) =>
+    (data as Fetches | null)?.arms === undefined || name.includes(',')
+      ? []
+      : [[name, data as Fetches] as const]
+  )
+}
+
+const lost: Plot = {
+  name: 'peers-lost',
+  benchmark: 'peers',
+  spec(findings) {
+    const values = fetchReports(findings).flatMap(([scenario, { arms }]) =>
+      Object.entries(arms).map(([arm, { rounds, quantilesMs }]) => {
+        const failed = rounds.reduce((sum, { leech_fails }) => sum + leech_fails, 0)
+        return { scenario, arm, share: failed / (100 * rounds.length), isEmpty: quantilesMs.length === 0 }
+      })
+    )
+    return {
+      ...FONT,
+      title: 'Blocks that never came, per cent',
+      data: { values },
+      encoding: {
+        x: { field: 'arm', type: 'nominal', sort: null, title: null, axis: { labelAngle: -30 } },
+        y: { field: 'scenario', type: 'nominal', sort: null, title: null }
+      },
+      width: 360,
+      layer: [
+        {
+          mark: 'rect',
+          encoding: {
+            color: {
+              field: 'share',
+              type: 'quantitative',
+              scale: { scheme: 'reds', domain: [0, 1] },
+              legend: null
+            }
+          }
+        },
+        {
+          mark: 'text',
+          encoding: {
+            text: { field: 'share', type: 'quantitative', format: '.0%' },
+            color: { condition: { test: 'datum.share > 0.6', value: 'white' }, value: 'black' }
+          }
+        }
+      ]
+    }
+  }
+}
+
+const latency: Plot = {
+  name: 'peers-latency',
+  benchmark: 'peers',
+  spec(findings) {
+    const shown = ['S0', 'S1', 'S3', 'bystander']
+    const values = fetchReports(findings)
+      .filter(([name]) => shown.includes(name))
+      .flatMap(([scenario, { arms }]) =>
+        Object.entries(arms).flatMap(([arm, { quantilesMs }]) =>
+          quantilesMs.map((ms, at) => ({ scenario, arm, ms, share: at / (quantilesMs.length - 1) }))
+        )
+      )
+    return {
+      ...FONT,
+      title: 'Blocks that came, and how long they took',
+      data: { values },
+      facet: { field: 'scenario', type: 'nominal', title: null, columns: 2 },
+      spec: {
+        width: 300,
+        height: 180,
+        mark: { type: 'line', interpolate: 'step-after' },
+        encoding: {
+          x: { field: 'ms', type: 'quantitative', scale: { type: 'log' }, title: 'ms at most' },
+          y: { field: 'share', type: 'quantitative', title: 'share of the blocks that came' },
+          color: { field: 'arm', type: 'nominal', sort: null, title: null },
+          order: { field: 'share', type: 'quantitative' }
+        }
+      }
+    }
+  }
+}
+
+const calls: Plot = {
+  name: 'core-calls',
+  benchmark: 'core',
+  spec(findings) {
+    const values = ['execute', 'reject', 'failure'].flatMap(name =>
+      (reportOf(findings, name).data as { rows: readonly TimedRow[] }).rows.map(
+        ({ name: candidate, ns }) => ({
+          group: name,
+          candidate,
+          ...ns
+        })
+      )
+    )
+    return {
+      ...FONT,
+      title: 'ns per call, median and quartiles',
+      data: { values },
+      facet: { row: { field: 'group', type: 'nominal', sort: null, title: null } },
+      resolve: { scale: { y: 'independent' } },
+      spec: {
+        width: 420,
+        layer: [
+          {
+            mark: { type: 'bar', opacity: 0.6 },
+            encoding: { x: { field: 'median', type: 'quantitative', scale: { type: 'log' }, title: 'ns' } }
+          },
+          {
+            mark: { type: 'rule', strokeWidth: 2 },
+            encoding: { x: { field: 'p25', type: 'quantitative' }, x2: { field: 'p75' } }
+          }
+        ],
+        encoding: { y: { field: 'candidate', type: 'nominal', sort: null, title: null } }
+      }
+    }
+  }
+}
+
+const plots: readonly Plot[] = [lost, latency, calls]
+
+/** SVG texts by name, of the benchmarks of which there is something. */
+export async function drawPlots(all: ReadonlyMap<string, Findings>): Promise<ReadonlyMap<string, string>> {
+  const drawn = new Map<string, string>()
+  for (const { name, benchmark, spec } of plots) {
+    const findings = all.get(benchmark)
+    if (findings !== undefined) drawn.set(name, await draw(spec(findings)))
+  }
+  return drawn
+}
+
+async function draw(spec: TopLevelSpec): Promise<string> {
+  const view = new View(parse(compile(spec).spec), { renderer: 'none' })
+  return `${await view.toSVG()}\n`
+}

@@ -1,0 +1,148 @@
+import type { Findings } from './benchmark.ts'
+import { cellOf, reportOf } from './findings.ts'
+import { tableOf, textOf } from './markdown.ts'
+import type { Figures } from './peers/figures.ts'
+import type { Cell } from './report.ts'
+import type { TimedRow } from './timed-group.ts'
+
+// The figures of the README, each taken from the findings that are kept.
+
+/** What stands between `<!-- figures:NAME -->` and the next `<!-- /figures -->`, by the benchmark of that name. */
+const sections: Readonly<Record<string, (findings: Findings) => string>> = {
+  service: serviceFigures,
+  peers: peersFigures,
+  stream: streamFigures,
+  sim: simFigures,
+  core: coreFigures
+}
+
+const SECTIONS = /(<!-- figures:(\w+) -->\n)[\s\S]*?(<!-- \/figures -->)/g
+
+/** The text with all its figures as they were found; those of benchmarks of which nothing is kept stay. */
+export function withFigures(markdown: string, all: ReadonlyMap<string, Findings>): string {
+  return markdown.replace(SECTIONS, (unchanged, begin: string, name: string, end: string) => {
+    const section = sections[name]
+    if (section === undefined)
+      throw new Error(`No figures named ${name}; known are ${Object.keys(sections).join(', ')}`)
+    const findings = all.get(name)
+    return findings === undefined ? unchanged : `${begin}${section(findings)}${end}`
+  })
+}
+
+function origin({ benchmark, machine }: Findings): string {
+  const { date, cpu, cores, node } = machine
+  return `\n\`npm run bench:${benchmark}\`, ${date.slice(0, 10)}, ${cpu}, ${cores} cores, Node ${node.slice(1)}.\n`
+}
+
+function serviceFigures(findings: Findings): string {
+  const total = (report: string, row: string): string => {
+    const ratio = cellOf(findings, report, row, 'total, of stock healthy')
+    return `${textOf(cellOf(findings, report, row, 'total'))}${ratio === undefined ? '' : `: ${ratio} times`}`
+  }
+  const rows = [
+    [
+      '60 blocks of 20 kB, one of six peers frozen',
+      total('frozen', 'stock, one frozen'),
+      `**${total('frozen', 'service, one frozen')}**`
+    ],
+    ['the same, all healthy', total('frozen', 'stock, all healthy'), total('frozen', 'service, all healthy')],
+    ['300 blocks, all healthy', total('healthy', 'stock'), total('healthy', 'service')]
+  ]
+  return `${tableOf(['', 'stock', 'with the service'], rows)}${origin(findings)}`
+}
+
+/** What `bench:peers` keeps of the fetches of a scenario. */
+interface Fetches {
+  readonly blocks: number
+  readonly arms: Readonly<Record<string, { readonly rounds: readonly Figures[] }>>
+}
+
+function peersFigures(findings: Findings): string {
+  const scenarios = findings.reports.filter(
+    ({ name, data }) => (data as Fetches | null)?.arms !== undefined && !name.includes(',')
+  )
+  const arms = Object.keys((scenarios[0]!.data as Fetches).arms)
+  const timed = ['S0', 'S1']
+  const time = (report: string, arm: string): string => {
+    const ratio = cellOf(findings, report, arm, 'of a stock session')
+    return `${textOf(cellOf(findings, report, arm, 'time_to_fetch'))}${ratio === undefined ? '' : `: ${ratio} times`}`
+  }
+  const times = tableOf(
+    ['time to fetch', ...timed.map(name => titleOf(findings, name))],
+    arms.map(arm => [arm, ...timed.map(name => time(name, arm))])
+  )
+  const lost = tableOf(
+    ['blocks that never came', ...arms],
+    scenarios.map(({ name, data }) => [
+      titleOf(findings, name),
+      ...arms.map(arm => lostShare(data as Fetches, arm))
+    ])
+  )
+  return `${times}\n${lost}${origin(findings)}`
+}
+
+/** The first half of a report's title: what the scenario is. */
+function titleOf(findings: Findings, name: string): string {
+  return `${name}: ${reportOf(findings, name).title.split(': ')[0]}`
+}
+
+function lostShare({ blocks, arms }: Fetches, arm: string): string {
+  const { rounds } = arms[arm]!
+  const failed = rounds.reduce((sum, { leech_fails }) => sum + leech_fails, 0)
+  if (failed === 0) return '0'
+  return `${(100 * (failed / (blocks * rounds.length))).toFixed(1)} %`
+}
+
+function streamFigures(findings: Findings): string {
+  const reports = findings.reports.filter(({ columns }) => columns.includes('time, of stock'))
+  const rows = reports.flatMap(({ name, title, rows: all }) =>
+    all
+      .filter(([arm]) => arm !== 'stock')
+      .map(([arm]): Cell[] => [
+        `${title}; ${arm}`,
+        cellOf(findings, name, String(arm), 'time, of stock'),
+        cellOf(
+          findings,
+          name,
+          String(arm),
+          arm === 'service, serving' ? 'CPU serving, of stock' : 'CPU asking, of stock'
+        )
+      ])
+  )
+  return `${tableOf(['times stock', 'time', 'CPU of the node with the service'], rows)}${origin(findings)}`
+}
+
+function simFigures(findings: Findings): string {
+  const { rows } = reportOf(findings, 'scale')
+  const columns = ['peers', 'answered', 'unprotected', 'kept of best', 'false', 'B each', 'timers']
+  const table = tableOf(
+    columns,
+    rows.map(([peers]) => columns.map(column => cellOf(findings, 'scale', String(peers), column)))
+  )
+  return `${table}${origin(findings)}`
+}
+
+function coreFigures(findings: Findings): string {
+  const libraries = [
+    'executeRequest',
+    'cockatiel, consecutive',
+    'opossum',
+    'mollitia, sliding count',
+    'Deno std'
+  ]
+  const rowOf = (group: string, name: string): TimedRow | undefined =>
+    (reportOf(findings, group).data as { rows: readonly TimedRow[] }).rows.find(row => row.name === name)
+  const timed = (group: string, ours = 'executeRequest'): string[] =>
+    libraries.map((name, index) => {
+      const row = rowOf(group, index === 0 ? ours : name)
+      if (row === undefined) return '-'
+      const alone = row.aloneNs === undefined ? '' : ` (alone ${Math.round(row.aloneNs.median)})`
+      return `${Math.round(row.ns.median)} ns${alone}, ${Math.round(row.bytes)} B`
+    })
+  const rows = [
+    ['protected async no-op, succeeding', ...timed('execute')],
+    ['the same, rejected with a typed error', ...timed('reject')],
+    ['the same, failing', ...timed('failure')]
+  ]
+  return `${tableOf(['', 'bitswap-protection', ...libraries.slice(1)], rows)}${origin(findings)}`
+}
