@@ -3,6 +3,7 @@ import { compile, type TopLevelSpec } from 'vega-lite'
 import type { Findings } from './benchmark.ts'
 import { reportOf } from './findings.ts'
 import type { Figures } from './peers/figures.ts'
+import type { ArmRatios } from './stream/transfers.ts'
 import type { TimedRow } from './timed-group.ts'
 
 /** A plot, and the benchmark whose findings it shows. */
@@ -142,7 +143,113 @@ const calls: Plot = {
   }
 }
 
-const plots: readonly Plot[] = [lost, latency, calls]
+const memory: Plot = {
+  name: 'core-memory',
+  benchmark: 'core',
+  spec(findings) {
+    const rows = reportOf(findings, 'memory').data as ReadonlyArray<{
+      readonly scenario: string
+      readonly targets: number
+      readonly bytesPerTarget: number
+    }>
+    return {
+      ...FONT,
+      title: 'Bytes for each of 100,000 targets',
+      data: {
+        values: rows.filter(({ targets, bytesPerTarget }) => targets === 100_000 && bytesPerTarget > 0)
+      },
+      width: 420,
+      mark: 'bar',
+      encoding: {
+        x: { field: 'bytesPerTarget', type: 'quantitative', title: 'B' },
+        y: { field: 'scenario', type: 'nominal', sort: null, title: null }
+      }
+    }
+  }
+}
+
+const cost: Plot = {
+  name: 'stream-cost',
+  benchmark: 'stream',
+  spec(findings) {
+    const values = findings.reports.flatMap(({ name, data }) =>
+      ((data as { readonly ratios?: readonly ArmRatios[] } | null)?.ratios ?? []).flatMap(
+        ({ arm, time, askingCpu, servingCpu }) => [
+          { measure: name, arm, figure: 'time', ...time },
+          { measure: name, arm, figure: 'CPU', ...(arm === 'service, serving' ? servingCpu : askingCpu) }
+        ]
+      )
+    )
+    return {
+      ...FONT,
+      title: 'What a healthy node takes with the service, of what it takes without',
+      data: { values },
+      facet: { row: { field: 'measure', type: 'nominal', sort: null, title: null } },
+      spec: {
+        width: 360,
+        encoding: {
+          y: { field: 'arm', type: 'nominal', sort: null, title: null },
+          yOffset: { field: 'figure' },
+          color: { field: 'figure', type: 'nominal', title: null }
+        },
+        layer: [
+          {
+            mark: 'rule',
+            encoding: {
+              x: { field: 'low', type: 'quantitative', scale: { zero: false }, title: 'times stock' },
+              x2: { field: 'high' }
+            }
+          },
+          { mark: 'point', encoding: { x: { field: 'median', type: 'quantitative' } } }
+        ]
+      }
+    }
+  }
+}
+
+const comebacks: Plot = {
+  name: 'sim-recovery',
+  benchmark: 'sim',
+  spec(findings) {
+    const rows = reportOf(findings, 'recovery').data as ReadonlyArray<{
+      readonly variant: string
+      readonly fromMs: number
+      readonly toMs: number
+      readonly answer: { readonly p50: number; readonly p95: number; readonly p99: number }
+    }>
+    const values = rows.flatMap(({ variant, fromMs, toMs, answer }) =>
+      (['p50', 'p95', 'p99'] as const).map(share => ({
+        variant,
+        lasted: `${fromMs / 1_000} to ${toMs / 1_000} s`,
+        share,
+        seconds: answer[share] / 1_000
+      }))
+    )
+    return {
+      ...FONT,
+      title: 'From the cure of a fault to the first answer',
+      data: { values },
+      facet: { field: 'variant', type: 'nominal', sort: null, title: null, columns: 3 },
+      spec: {
+        width: 200,
+        mark: { type: 'line', point: true },
+        encoding: {
+          x: {
+            field: 'lasted',
+            type: 'ordinal',
+            sort: null,
+            title: 'the fault lasted',
+            axis: { labelAngle: -30 }
+          },
+          y: { field: 'seconds', type: 'quantitative', title: 's' },
+          color: { field: 'share', type: 'nominal', title: 'share of the peers' }
+        }
+      }
+    }
+  }
+}
+
+const plots: readonly Plot[] = [lost, latency, calls, memory, cost, comebacks]
 
 /** SVG texts by name, of the benchmarks of which there is something. */
 export async function drawPlots(all: ReadonlyMap<string, Findings>): Promise<ReadonlyMap<string, string>> {

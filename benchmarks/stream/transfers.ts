@@ -21,6 +21,14 @@ interface ArmRuns {
   readonly runs: readonly Run[]
 }
 
+/** What an arm takes of what stock takes, round by round. */
+export interface ArmRatios {
+  readonly arm: string
+  readonly time: Interval
+  readonly askingCpu: Interval
+  readonly servingCpu: Interval
+}
+
 const columns = [
   'arm',
   'runs',
@@ -75,10 +83,22 @@ function report(measure: Measure, armRuns: readonly ArmRuns[], seed: number, isQ
       runs.map((run, round) => figure(run) / figure(stock[round]!)),
       seed
     )
-  const rows = armRuns.map(({ arm, runs }) => {
-    const ratios = figuresOf.map(figure => (arm === STOCK ? undefined : shown(ratio(runs, figure))))
-    return row(arm, runs, sizeBytes, ratios)
-  })
+  const ratios: ArmRatios[] = armRuns
+    .filter(({ arm }) => arm !== STOCK)
+    .map(({ arm, runs }) => ({
+      arm: arm.name,
+      time: ratio(runs, timeOf),
+      askingCpu: ratio(runs, askingCpuOf),
+      servingCpu: ratio(runs, servingCpuOf)
+    }))
+  const rows = armRuns.map(({ arm, runs }) =>
+    row(
+      arm,
+      runs,
+      sizeBytes,
+      ratios.find(({ arm: name }) => name === arm.name)
+    )
+  )
   const all = armRuns.flatMap(({ runs }) => runs)
   const failed = all.reduce((sum, run) => sum + run.failed, 0)
   const checks: Check[] = [
@@ -92,13 +112,12 @@ function report(measure: Measure, armRuns: readonly ArmRuns[], seed: number, isQ
   // A few rounds scatter by more than what is to be found out.
   if (isJudged && !isQuick)
     for (const { arm, runs } of armRuns) checks.push(...limitsOf(arm, figure => ratio(runs, figure)))
-  return { name, title, columns, rows, notes: [], checks, data: { measure, armRuns } }
+  return { name, title, columns, rows, notes: [], checks, data: { measure, ratios, armRuns } }
 }
 
 const timeOf = (run: Run): number => run.timeMs
 const askingCpuOf = (run: Run): number => run.cpuMs
 const servingCpuOf = (run: Run): number => run.servingCpuMs
-const figuresOf = [timeOf, askingCpuOf, servingCpuOf]
 
 /** What the node with the service may take, of what it takes without. */
 function limitsOf(arm: Arm, ratio: (figure: (run: Run) => number) => Interval): Check[] {
@@ -110,7 +129,12 @@ function limitsOf(arm: Arm, ratio: (figure: (run: Run) => number) => Interval): 
   ]
 }
 
-function row(arm: Arm, runs: readonly Run[], sizeBytes: number | undefined, ratios: readonly Cell[]): Cell[] {
+function row(
+  arm: Arm,
+  runs: readonly Run[],
+  sizeBytes: number | undefined,
+  ratios: ArmRatios | undefined
+): Cell[] {
   const middle = (figure: (run: Run) => number): number => median(runs.map(figure))
   const megabytes = (figure: (memory: Memory) => number): string =>
     (['asking', 'serving'] as const)
@@ -123,7 +147,7 @@ function row(arm: Arm, runs: readonly Run[], sizeBytes: number | undefined, rati
     sizeBytes && figures(sizeBytes / 1e3 / middle(timeOf)),
     `${figures(middle(askingCpuOf))} ms`,
     `${figures(middle(servingCpuOf))} ms`,
-    ...ratios,
+    ...[ratios?.time, ratios?.askingCpu, ratios?.servingCpu].map(ratio => ratio && shown(ratio)),
     `${megabytes(({ usedBytes }) => usedBytes)} MB`,
     `${megabytes(({ peakBytes }) => peakBytes)} MB`
   ]
