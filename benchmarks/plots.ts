@@ -251,6 +251,11 @@ const comebacks: Plot = {
 
 const plots: readonly Plot[] = [lost, latency, calls, memory, cost, comebacks]
 
+/** The names of the plots of a benchmark. */
+export function plotsOf(benchmark: string): string[] {
+  return plots.flatMap(plot => (plot.benchmark === benchmark ? [plot.name] : []))
+}
+
 /** SVG texts by name, of the benchmarks of which there is something. */
 export async function drawPlots(all: ReadonlyMap<string, Findings>): Promise<ReadonlyMap<string, string>> {
   const drawn = new Map<string, string>()

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { type Findings, RESULTS } from './benchmark.ts'
 import { newestFindings } from './findings.ts'
 import { tableOf } from './markdown.ts'
-import { drawPlots } from './plots.ts'
+import { drawPlots, plotsOf } from './plots.ts'
 import { withFigures } from './readme-figures.ts'
 import type { Report } from './report.ts'
 
@@ -40,7 +40,9 @@ function section({ benchmark, machine, reports }: Findings): string {
 ${machine.date.slice(0, 10)}, commit ${machine.commit}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB,
 ${[`Node ${machine.node}`, ...packages].join(', ')}
 
-${reports.map(subsection).join('\n')}`
+${plotsOf(benchmark)
+  .map(name => `![${name}](results/${name}.svg)\n\n`)
+  .join('')}${reports.map(subsection).join('\n')}`
 }
 
 function subsection({ name, title, columns, rows, notes, checks }: Report): string {
