@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { killWithParent } from '../../src/cli/swarm/child-guard.ts'
 import type { FaultPlan } from './fault.ts'
+import { inOwnNamespace } from './network.ts'
 import type { AnswerMessage, CommandMessage, PeerCommands, PeerStats, PeerTask } from './peer-commands.ts'
 
 /** How long a peer may take for any command. Starting takes by far the longest, the more so side by side. */
@@ -23,17 +24,30 @@ export class RigPeer {
   #multiaddr = ''
   #nextId = 0
 
-  /** @param address - of this machine, to listen on */
-  static async start(address: string): Promise<RigPeer> {
-    const peer = new RigPeer()
-    peer.#multiaddr = await peer.#call('start', address)
+  /**
+   * @param address - to listen on: of this machine, or of the peer's end of a link
+   * @param makeLink - makes that link for the process of a peer that is in a network namespace of its own
+   */
+  static async start(address: string, makeLink?: (pid: number) => Promise<void>): Promise<RigPeer> {
+    // Both become the peer's program, and stay the same process.
+    const command = makeLink === undefined ? [process.execPath] : inOwnNamespace([process.execPath])
+    const peer = new RigPeer(command)
+    try {
+      await makeLink?.(peer.#child.pid!)
+      peer.#multiaddr = await peer.#call('start', address)
+    } catch (error) {
+      await peer.kill()
+      throw error
+    }
     return peer
   }
 
-  private constructor() {
-    // Without the parent's flags, which are not meant for it: an inspector's port, a test runner's loader.
+  /** @param command - that runs a program */
+  private constructor([execPath, ...execArgv]: readonly string[]) {
     this.#child = fork(program, {
-      execArgv: [],
+      execPath: execPath!,
+      // Without the parent's flags, which are not meant for it: an inspector's port, a test runner's loader.
+      execArgv,
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc']
     })
