@@ -2,7 +2,7 @@ import type { Findings } from './benchmark.ts'
 import { cellOf, reportOf } from './findings.ts'
 import { tableOf, textOf } from './markdown.ts'
 import type { Figures } from './peers/figures.ts'
-import type { Cell } from './report.ts'
+import { type Cell, figures } from './report.ts'
 import type { TimedRow } from './timed-group.ts'
 
 // The figures of the README, each taken from the findings that are kept.
@@ -35,20 +35,28 @@ function origin({ benchmark, machine }: Findings): string {
 }
 
 function serviceFigures(findings: Findings): string {
-  const total = (report: string, row: string): string => {
-    const ratio = cellOf(findings, report, row, 'total, of stock healthy')
-    return `${textOf(cellOf(findings, report, row, 'total'))}${ratio === undefined ? '' : `: ${ratio} times`}`
-  }
+  const total = (report: string, row: string): string => textOf(cellOf(findings, report, row, 'total'))
+  const compared = (report: string, row: string): string =>
+    `${total(report, row)}: ${shortened(cellOf(findings, report, row, 'total, of stock healthy'))} times`
   const rows = [
     [
       '60 blocks of 20 kB, one of six peers frozen',
-      total('frozen', 'stock, one frozen'),
-      `**${total('frozen', 'service, one frozen')}**`
+      compared('frozen', 'stock, one frozen'),
+      `**${compared('frozen', 'service, one frozen')}**`
     ],
-    ['the same, all healthy', total('frozen', 'stock, all healthy'), total('frozen', 'service, all healthy')],
-    ['300 blocks, all healthy', total('healthy', 'stock'), total('healthy', 'service')]
+    [
+      'the same, all healthy',
+      total('frozen', 'stock, all healthy'),
+      compared('frozen', 'service, all healthy')
+    ],
+    ['300 blocks, all healthy', total('healthy', 'stock'), compared('healthy', 'service')]
   ]
-  return `${tableOf(['', 'stock', 'with the service'], rows)}${origin(findings)}`
+  return `${tableOf(['times all healthy', 'stock', 'with the service'], rows)}${origin(findings)}`
+}
+
+/** Numbers in a text to about three figures. */
+function shortened(cell: Cell): string {
+  return textOf(cell).replace(/\d+\.\d+/g, number => figures(Number(number)))
 }
 
 /** What `bench:peers` keeps of the fetches of a scenario. */
