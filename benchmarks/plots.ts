@@ -22,6 +22,9 @@ interface Fetches {
 
 const FONT = { config: { font: 'sans-serif', view: { stroke: null } } } as const
 
+/** An axis of names, whole and in the order they come in. */
+const NAMES = { type: 'nominal', sort: null, title: null, axis: { labelLimit: 0 } } as const
+
 /** Reports of `bench:peers` that compare arms, with the first workload. */
 function fetchReports(findings: Findings): ReadonlyArray<readonly [name: string, fetches: Fetches]> {
   return findings.reports.flatMap(({ name, data }) =>
@@ -129,15 +132,18 @@ const calls: Plot = {
         width: 420,
         layer: [
           {
-            mark: { type: 'bar', opacity: 0.6 },
-            encoding: { x: { field: 'median', type: 'quantitative', scale: { type: 'log' }, title: 'ns' } }
+            mark: { type: 'rule', strokeWidth: 3, opacity: 0.4 },
+            encoding: {
+              x: { field: 'p25', type: 'quantitative', scale: { type: 'log' } },
+              x2: { field: 'p75' }
+            }
           },
           {
-            mark: { type: 'rule', strokeWidth: 2 },
-            encoding: { x: { field: 'p25', type: 'quantitative' }, x2: { field: 'p75' } }
+            mark: { type: 'point', filled: true },
+            encoding: { x: { field: 'median', type: 'quantitative', title: 'ns' } }
           }
         ],
-        encoding: { y: { field: 'candidate', type: 'nominal', sort: null, title: null } }
+        encoding: { y: { field: 'candidate', ...NAMES } }
       }
     }
   }
@@ -162,7 +168,7 @@ const memory: Plot = {
       mark: 'bar',
       encoding: {
         x: { field: 'bytesPerTarget', type: 'quantitative', title: 'B' },
-        y: { field: 'scenario', type: 'nominal', sort: null, title: null }
+        y: { field: 'scenario', ...NAMES }
       }
     }
   }
@@ -188,7 +194,7 @@ const cost: Plot = {
       spec: {
         width: 360,
         encoding: {
-          y: { field: 'arm', type: 'nominal', sort: null, title: null },
+          y: { field: 'arm', ...NAMES },
           yOffset: { field: 'figure' },
           color: { field: 'figure', type: 'nominal', title: null }
         },

@@ -130,6 +130,16 @@ function simFigures(findings: Findings): string {
   return `${table}${origin(findings)}`
 }
 
+const TARGETS = 100_000
+
+/** What the report `memory` of `bench:core` keeps. */
+interface Usage {
+  readonly scenario: string
+  readonly targets: number
+  readonly bytesPerTarget: number
+  readonly alive: number
+}
+
 function coreFigures(findings: Findings): string {
   const libraries = [
     'executeRequest',
@@ -144,13 +154,24 @@ function coreFigures(findings: Findings): string {
     libraries.map((name, index) => {
       const row = rowOf(group, index === 0 ? ours : name)
       if (row === undefined) return '-'
-      const alone = row.aloneNs === undefined ? '' : ` (alone ${Math.round(row.aloneNs.median)})`
-      return `${Math.round(row.ns.median)} ns${alone}, ${Math.round(row.bytes)} B`
+      const alone = row.aloneNs === undefined ? '' : ` (alone ${figures(Math.round(row.aloneNs.median))})`
+      return `${figures(Math.round(row.ns.median))} ns${alone}, ${figures(Math.round(row.bytes))} B`
+    })
+  const usages = reportOf(findings, 'memory').data as readonly Usage[]
+  const used = (figure: (usage: Usage) => string): string[] =>
+    ['bitswap-protection', ...libraries.slice(1)].map(name => {
+      const usage = usages.find(({ scenario, targets }) => scenario === name && targets === TARGETS)
+      return usage === undefined ? '-' : figure(usage)
     })
   const rows = [
     ['protected async no-op, succeeding', ...timed('execute')],
     ['the same, rejected with a typed error', ...timed('reject')],
-    ['the same, failing', ...timed('failure')]
+    ['the same, failing', ...timed('failure')],
+    [
+      'memory of each, of 100,000 targets',
+      ...used(usage => `${figures(Math.round(usage.bytesPerTarget))} B`)
+    ],
+    ['timers, of 100,000 targets', ...used(({ alive }) => figures(alive))]
   ]
   return `${tableOf(['', 'bitswap-protection', ...libraries.slice(1)], rows)}${origin(findings)}`
 }
