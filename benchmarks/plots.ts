@@ -46,7 +46,7 @@ const lost: Plot = {
     )
     return {
       ...FONT,
-      title: 'Blocks that never came, per cent',
+      title: 'Blocks that did not come in time',
       data: { values },
       encoding: {
         x: { field: 'arm', type: 'nominal', sort: null, title: null, axis: { labelAngle: -30 } },
@@ -93,7 +93,8 @@ const latency: Plot = {
       ...FONT,
       title: 'Blocks that came, and how long they took',
       data: { values },
-      facet: { field: 'scenario', type: 'nominal', title: null, columns: 2 },
+      facet: { field: 'scenario', type: 'nominal', title: null },
+      columns: 2,
       spec: {
         width: 300,
         height: 180,
@@ -235,7 +236,8 @@ const comebacks: Plot = {
       ...FONT,
       title: 'From the cure of a fault to the first answer',
       data: { values },
-      facet: { field: 'variant', type: 'nominal', sort: null, title: null, columns: 3 },
+      facet: { field: 'variant', type: 'nominal', sort: null, title: null },
+      columns: 3,
       spec: {
         width: 200,
         mark: { type: 'line', point: true },

@@ -80,7 +80,7 @@ function peersFigures(findings: Findings): string {
     arms.map(arm => [arm, ...timed.map(name => time(name, arm))])
   )
   const lost = tableOf(
-    ['blocks that never came', ...arms],
+    ['blocks that did not come in time', ...arms],
     scenarios.map(({ name, data }) => [
       titleOf(findings, name),
       ...arms.map(arm => lostShare(data as Fetches, arm))
