@@ -199,8 +199,10 @@ export class PeerJudge {
     let silent = 0
     let done = 0
     for (const { key, wants, lastHeardMs } of this.#links.values()) {
-      if (wants.size > 0 || this.#protection.isSuspect(key)) silent++
-      else if (lastHeardMs > askedAtMs) done++
+      if (wants.size > 0 || this.#protection.isSuspect(key)) {
+        // In an outage of many peers this is asked for each of their wants.
+        if (++silent > 1 && 2 * silent > this.#links.size) return true
+      } else if (lastHeardMs > askedAtMs) done++
     }
     return silent > 1 && silent > done
   }
