@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events'
 import { StreamResetError, UnsupportedProtocolError } from '@libp2p/interface'
 import { CID } from 'multiformats/cid'
+import { sha256 } from 'multiformats/hashes/sha2'
 import { describe, expect, test } from 'vitest'
 import type { FetchProgress } from '../../../src/bitswap/fetch/fetch-progress.ts'
 import { tripAt } from '../../../src/core/index.ts'
@@ -215,6 +216,24 @@ describe('a peer that is known', () => {
     await bench.settle()
     // From now on it is one of them.
     expect(b.takeLines()).toContain('want 2')
+  })
+
+  test.each([
+    [8_192, 4],
+    [131_072, 2],
+    [262_144, 1],
+    [1_048_576, 1]
+  ])('where blocks have %d B, shows what %d new ones are like at first', async (sizeBytes, trials) => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    const data = new Uint8Array(sizeBytes)
+    const got = bench.fetcher.getBlock(CID.createV1(0x55, await sha256.digest(data)))
+    await bench.settle()
+    await bench.fetcher.sentBlock(a.link, blocks[0]!.prefix, data)
+    expect(await got).toEqual(data)
+    let taken = 0
+    while (bench.fetcher.takeTrial()) taken++
+    expect(taken).toBe(trials)
   })
 
   test('shows what four new ones are like at first, and later with 3 % of what is asked for', async () => {
