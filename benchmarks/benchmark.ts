@@ -93,7 +93,8 @@ function rounded(_: string, value: unknown): unknown {
 
 function save({ benchmark, machine }: Findings, text: string): void {
   mkdirSync(RESULTS, { recursive: true })
-  const file = `${machine.date.slice(0, 10)}-${benchmark}.json`
+  const minute = machine.date.slice(0, 16).replace('T', '-').replace(':', '')
+  const file = `${minute}-${benchmark}.json`
   writeFileSync(new URL(file, RESULTS), `${text}\n`)
   console.error(`Kept in benchmarks/results/${file}`)
 }

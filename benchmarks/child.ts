@@ -1,9 +1,13 @@
+import { serveCommands } from '../src/cli/swarm/serve-commands.ts'
 import { groups } from './core/groups.ts'
+import type { TaskCommands } from './harness.ts'
 
-// One task of one row group in a process of its own: node child.ts <group> <task> <input as JSON>.
-const [groupName, taskName, input] = process.argv.slice(2)
-const task = groups.find(({ name }) => name === groupName)?.tasks[taskName!]
-if (task === undefined) throw new Error(`No task ${taskName} in group ${groupName}`)
-const value = await task(JSON.parse(input!) as never)
-// Timers of what was measured must not keep the process.
-process.send!({ value }, () => process.exit())
+// A process of its own for one task of one row group; `runInChild` runs it.
+
+serveCommands<TaskCommands>({
+  run(groupName, taskName, input) {
+    const task = groups.find(({ name }) => name === groupName)?.tasks[taskName]
+    if (task === undefined) throw new Error(`No task ${taskName} in group ${groupName}`)
+    return task(input as never)
+  }
+})

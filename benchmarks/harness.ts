@@ -1,6 +1,7 @@
-import { fork, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { cpus, loadavg, totalmem } from 'node:os'
+import { ChildProgram } from '../src/cli/swarm/child-program.ts'
 
 /** One thing that is measured. */
 export interface Candidate {
@@ -158,31 +159,25 @@ function quantile(sorted: readonly number[], share: number): number {
   return below + (sorted[Math.ceil(position)]! - below) * (position % 1)
 }
 
+/** What the process of a task can be told to do. */
+export interface TaskCommands {
+  run(group: string, task: string, input: unknown): unknown
+}
+
 /** Has a task of a row group done in a process of its own. */
-export function runInChild<Result>(
+export async function runInChild<Result>(
   group: string,
   task: string,
   input: unknown,
   flags: readonly string[] = []
 ): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const child = fork(new URL('./child.ts', import.meta.url), [group, task, JSON.stringify(input)], {
-      execArgv: ['--conditions=source', '--expose-gc', ...flags],
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      serialization: 'advanced',
-      timeout: CHILD_LIMIT_MS,
-      killSignal: 'SIGKILL'
-    })
-    let result: { value: Result } | undefined
-    child.on('message', message => {
-      result = message as { value: Result }
-    })
-    child.on('error', reject)
-    child.on('exit', (code, signal) => {
-      if (result !== undefined) resolve(result.value)
-      else reject(new Error(`${group}/${task} ended without a result (${signal ?? `exit code ${code}`})`))
-    })
+  await using child = new ChildProgram<TaskCommands>({
+    name: `${group}/${task}`,
+    program: new URL('./child.ts', import.meta.url),
+    execArgv: ['--conditions=source', '--expose-gc', ...flags],
+    answerLimitMs: CHILD_LIMIT_MS
   })
+  return (await child.call('run', group, task, input)) as Result
 }
 
 /** Where and with what the figures were taken. */

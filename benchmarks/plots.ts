@@ -1,16 +1,15 @@
 import { parse, View } from 'vega'
 import { compile, type TopLevelSpec } from 'vega-lite'
-import type { Findings } from './benchmark.ts'
-import { reportOf } from './findings.ts'
+import { type Kept, reportOf } from './findings.ts'
 import type { Figures } from './peers/figures.ts'
 import type { ArmRatios } from './stream/transfers.ts'
 import type { TimedRow } from './timed-group.ts'
 
-/** A plot, and the benchmark whose findings it shows. */
+/** A plot, and the benchmark whose kept it shows. */
 interface Plot {
   readonly name: string
   readonly benchmark: string
-  spec(findings: Findings): TopLevelSpec
+  spec(kept: Kept): TopLevelSpec
 }
 
 /** What a scenario of `bench:peers` keeps of its fetches. */
@@ -26,8 +25,8 @@ const FONT = { config: { font: 'sans-serif', view: { stroke: null } } } as const
 const NAMES = { type: 'nominal', sort: null, title: null, axis: { labelLimit: 0 } } as const
 
 /** Reports of `bench:peers` that compare arms, with the first workload. */
-function fetchReports(findings: Findings): ReadonlyArray<readonly [name: string, fetches: Fetches]> {
-  return findings.reports.flatMap(({ name, data }) =>
+function fetchReports(kept: Kept): ReadonlyArray<readonly [name: string, fetches: Fetches]> {
+  return kept.reports.flatMap(({ name, data }) =>
     (data as Fetches | null)?.arms === undefined || name.includes(',')
       ? []
       : [[name, data as Fetches] as const]
@@ -37,8 +36,8 @@ function fetchReports(findings: Findings): ReadonlyArray<readonly [name: string,
 const lost: Plot = {
   name: 'peers-lost',
   benchmark: 'peers',
-  spec(findings) {
-    const values = fetchReports(findings).flatMap(([scenario, { arms }]) =>
+  spec(kept) {
+    const values = fetchReports(kept).flatMap(([scenario, { arms }]) =>
       Object.entries(arms).map(([arm, { rounds, quantilesMs }]) => {
         const failed = rounds.reduce((sum, { leech_fails }) => sum + leech_fails, 0)
         return { scenario, arm, share: failed / (100 * rounds.length), isEmpty: quantilesMs.length === 0 }
@@ -80,9 +79,9 @@ const lost: Plot = {
 const latency: Plot = {
   name: 'peers-latency',
   benchmark: 'peers',
-  spec(findings) {
+  spec(kept) {
     const shown = ['S0', 'S1', 'S3', 'bystander']
-    const values = fetchReports(findings)
+    const values = fetchReports(kept)
       .filter(([name]) => shown.includes(name))
       .flatMap(([scenario, { arms }]) =>
         Object.entries(arms).flatMap(([arm, { quantilesMs }]) =>
@@ -113,15 +112,13 @@ const latency: Plot = {
 const calls: Plot = {
   name: 'core-calls',
   benchmark: 'core',
-  spec(findings) {
+  spec(kept) {
     const values = ['execute', 'reject', 'failure'].flatMap(name =>
-      (reportOf(findings, name).data as { rows: readonly TimedRow[] }).rows.map(
-        ({ name: candidate, ns }) => ({
-          group: name,
-          candidate,
-          ...ns
-        })
-      )
+      (reportOf(kept, name).data as { rows: readonly TimedRow[] }).rows.map(({ name: candidate, ns }) => ({
+        group: name,
+        candidate,
+        ...ns
+      }))
     )
     return {
       ...FONT,
@@ -153,8 +150,8 @@ const calls: Plot = {
 const memory: Plot = {
   name: 'core-memory',
   benchmark: 'core',
-  spec(findings) {
-    const rows = reportOf(findings, 'memory').data as ReadonlyArray<{
+  spec(kept) {
+    const rows = reportOf(kept, 'memory').data as ReadonlyArray<{
       readonly scenario: string
       readonly targets: number
       readonly bytesPerTarget: number
@@ -178,8 +175,8 @@ const memory: Plot = {
 const cost: Plot = {
   name: 'stream-cost',
   benchmark: 'stream',
-  spec(findings) {
-    const values = findings.reports.flatMap(({ name, data }) =>
+  spec(kept) {
+    const values = kept.reports.flatMap(({ name, data }) =>
       ((data as { readonly ratios?: readonly ArmRatios[] } | null)?.ratios ?? []).flatMap(
         ({ arm, time, askingCpu, servingCpu }) => [
           { measure: name, arm, figure: 'time', ...time },
@@ -217,8 +214,8 @@ const cost: Plot = {
 const comebacks: Plot = {
   name: 'sim-recovery',
   benchmark: 'sim',
-  spec(findings) {
-    const rows = reportOf(findings, 'recovery').data as ReadonlyArray<{
+  spec(kept) {
+    const rows = reportOf(kept, 'recovery').data as ReadonlyArray<{
       readonly variant: string
       readonly fromMs: number
       readonly toMs: number
@@ -265,11 +262,11 @@ export function plotsOf(benchmark: string): string[] {
 }
 
 /** SVG texts by name, of the benchmarks of which there is something. */
-export async function drawPlots(all: ReadonlyMap<string, Findings>): Promise<ReadonlyMap<string, string>> {
+export async function drawPlots(all: ReadonlyMap<string, Kept>): Promise<ReadonlyMap<string, string>> {
   const drawn = new Map<string, string>()
   for (const { name, benchmark, spec } of plots) {
-    const findings = all.get(benchmark)
-    if (findings !== undefined) drawn.set(name, await draw(spec(findings)))
+    const kept = all.get(benchmark)
+    if (kept !== undefined) drawn.set(name, await draw(spec(kept)))
   }
   return drawn
 }

@@ -1,14 +1,13 @@
-import type { Findings } from './benchmark.ts'
-import { cellOf, reportOf } from './findings.ts'
+import { cellOf, type Kept, reportOf } from './findings.ts'
 import { tableOf, textOf } from './markdown.ts'
 import type { Figures } from './peers/figures.ts'
 import { type Cell, figures } from './report.ts'
 import type { TimedRow } from './timed-group.ts'
 
-// The figures of the README, each taken from the findings that are kept.
+// The figures of the README, each taken from the kept that are kept.
 
 /** What stands between `<!-- figures:NAME -->` and the next `<!-- /figures -->`, by the benchmark of that name. */
-const sections: Readonly<Record<string, (findings: Findings) => string>> = {
+const sections: Readonly<Record<string, (kept: Kept) => string>> = {
   service: serviceFigures,
   peers: peersFigures,
   stream: streamFigures,
@@ -19,25 +18,30 @@ const sections: Readonly<Record<string, (findings: Findings) => string>> = {
 const SECTIONS = /(<!-- figures:(\w+) -->\n)[\s\S]*?(<!-- \/figures -->)/g
 
 /** The text with all its figures as they were found; those of benchmarks of which nothing is kept stay. */
-export function withFigures(markdown: string, all: ReadonlyMap<string, Findings>): string {
+export function withFigures(markdown: string, all: ReadonlyMap<string, Kept>): string {
   return markdown.replace(SECTIONS, (unchanged, begin: string, name: string, end: string) => {
     const section = sections[name]
     if (section === undefined)
       throw new Error(`No figures named ${name}; known are ${Object.keys(sections).join(', ')}`)
-    const findings = all.get(name)
-    return findings === undefined ? unchanged : `${begin}${section(findings)}${end}`
+    const kept = all.get(name)
+    return kept === undefined ? unchanged : `${begin}${section(kept)}${end}`
   })
 }
 
-function origin({ benchmark, machine }: Findings): string {
-  const { date, cpu, cores, node } = machine
-  return `\n\`npm run bench:${benchmark}\`, ${date.slice(0, 10)}, ${cpu}, ${cores} cores, Node ${node.slice(1)}.\n`
+function origin({ benchmark, reports }: Kept): string {
+  const runs = new Set(
+    reports.map(
+      ({ machine: { date, cpu, cores, node } }) =>
+        `${date.slice(0, 10)}, ${cpu}, ${cores} cores, Node ${node.slice(1)}`
+    )
+  )
+  return `\n\`npm run bench:${benchmark}\`, ${[...runs].toSorted().join('; ')}.\n`
 }
 
-function serviceFigures(findings: Findings): string {
-  const total = (report: string, row: string): string => textOf(cellOf(findings, report, row, 'total'))
+function serviceFigures(kept: Kept): string {
+  const total = (report: string, row: string): string => textOf(cellOf(kept, report, row, 'total'))
   const compared = (report: string, row: string): string =>
-    `${total(report, row)}: ${shortened(cellOf(findings, report, row, 'total, of stock healthy'))} times`
+    `${total(report, row)}: ${shortened(cellOf(kept, report, row, 'total, of stock healthy'))} times`
   const rows = [
     [
       '60 blocks of 20 kB, one of six peers frozen',
@@ -51,7 +55,7 @@ function serviceFigures(findings: Findings): string {
     ],
     ['300 blocks, all healthy', total('healthy', 'stock'), compared('healthy', 'service')]
   ]
-  return `${tableOf(['times all healthy', 'stock', 'with the service'], rows)}${origin(findings)}`
+  return `${tableOf(['times all healthy', 'stock', 'with the service'], rows)}${origin(kept)}`
 }
 
 /** Numbers in a text to about three figures. */
@@ -65,33 +69,33 @@ interface Fetches {
   readonly arms: Readonly<Record<string, { readonly rounds: readonly Figures[] }>>
 }
 
-function peersFigures(findings: Findings): string {
-  const scenarios = findings.reports.filter(
+function peersFigures(kept: Kept): string {
+  const scenarios = kept.reports.filter(
     ({ name, data }) => (data as Fetches | null)?.arms !== undefined && !name.includes(',')
   )
   const arms = Object.keys((scenarios[0]!.data as Fetches).arms)
   const timed = ['S0', 'S1']
   const time = (report: string, arm: string): string => {
-    const ratio = cellOf(findings, report, arm, 'of a stock session')
-    return `${textOf(cellOf(findings, report, arm, 'time_to_fetch'))}${ratio === undefined ? '' : `: ${ratio} times`}`
+    const ratio = cellOf(kept, report, arm, 'of a stock session')
+    return `${textOf(cellOf(kept, report, arm, 'time_to_fetch'))}${ratio === undefined ? '' : `: ${ratio} times`}`
   }
   const times = tableOf(
-    ['time to fetch', ...timed.map(name => titleOf(findings, name))],
+    ['time to fetch', ...timed.map(name => titleOf(kept, name))],
     arms.map(arm => [arm, ...timed.map(name => time(name, arm))])
   )
   const lost = tableOf(
     ['blocks that did not come in time', ...arms],
     scenarios.map(({ name, data }) => [
-      titleOf(findings, name),
+      titleOf(kept, name),
       ...arms.map(arm => lostShare(data as Fetches, arm))
     ])
   )
-  return `${times}\n${lost}${origin(findings)}`
+  return `${times}\n${lost}${origin(kept)}`
 }
 
 /** The first half of a report's title: what the scenario is. */
-function titleOf(findings: Findings, name: string): string {
-  return `${name}: ${reportOf(findings, name).title.split(': ')[0]}`
+function titleOf(kept: Kept, name: string): string {
+  return `${name}: ${reportOf(kept, name).title.split(': ')[0]}`
 }
 
 function lostShare({ blocks, arms }: Fetches, arm: string): string {
@@ -101,33 +105,29 @@ function lostShare({ blocks, arms }: Fetches, arm: string): string {
   return `${(100 * (failed / (blocks * rounds.length))).toFixed(1)} %`
 }
 
-function streamFigures(findings: Findings): string {
-  const reports = findings.reports.filter(({ columns }) => columns.includes('time, of stock'))
+function streamFigures(kept: Kept): string {
+  const reports = kept.reports.filter(({ columns }) => columns.includes('time, of stock'))
   const rows = reports.flatMap(({ name, title, rows: all }) =>
     all
-      .filter(([arm]) => arm !== 'stock')
-      .map(([arm]): Cell[] => [
-        `${title}; ${arm}`,
-        cellOf(findings, name, String(arm), 'time, of stock'),
-        cellOf(
-          findings,
-          name,
-          String(arm),
-          arm === 'service, serving' ? 'CPU serving, of stock' : 'CPU asking, of stock'
-        )
-      ])
+      .map(([arm]) => String(arm))
+      .filter(arm => arm !== 'stock')
+      .map((arm): Cell[] => {
+        const cpu = arm === 'service, serving' ? 'CPU serving, of stock' : 'CPU asking, of stock'
+        const cells = ['time, of stock', cpu].map(column => cellOf(kept, name, arm, column))
+        return [`${name}: ${title.split(':')[0]}`, arm, ...cells]
+      })
   )
-  return `${tableOf(['times stock', 'time', 'CPU of the node with the service'], rows)}${origin(findings)}`
+  return `${tableOf(['times stock', 'with the service', 'time', 'its CPU'], rows)}${origin(kept)}`
 }
 
-function simFigures(findings: Findings): string {
-  const { rows } = reportOf(findings, 'scale')
+function simFigures(kept: Kept): string {
+  const { rows } = reportOf(kept, 'scale')
   const columns = ['peers', 'answered', 'unprotected', 'kept of best', 'false', 'B each', 'timers']
   const table = tableOf(
     columns,
-    rows.map(([peers]) => columns.map(column => cellOf(findings, 'scale', String(peers), column)))
+    rows.map(([peers]) => columns.map(column => cellOf(kept, 'scale', String(peers), column)))
   )
-  return `${table}${origin(findings)}`
+  return `${table}${origin(kept)}`
 }
 
 const TARGETS = 100_000
@@ -140,7 +140,7 @@ interface Usage {
   readonly alive: number
 }
 
-function coreFigures(findings: Findings): string {
+function coreFigures(kept: Kept): string {
   const libraries = [
     'executeRequest',
     'cockatiel, consecutive',
@@ -149,7 +149,7 @@ function coreFigures(findings: Findings): string {
     'Deno std'
   ]
   const rowOf = (group: string, name: string): TimedRow | undefined =>
-    (reportOf(findings, group).data as { rows: readonly TimedRow[] }).rows.find(row => row.name === name)
+    (reportOf(kept, group).data as { rows: readonly TimedRow[] }).rows.find(row => row.name === name)
   const timed = (group: string, ours = 'executeRequest'): string[] =>
     libraries.map((name, index) => {
       const row = rowOf(group, index === 0 ? ours : name)
@@ -157,7 +157,7 @@ function coreFigures(findings: Findings): string {
       const alone = row.aloneNs === undefined ? '' : ` (alone ${figures(Math.round(row.aloneNs.median))})`
       return `${figures(Math.round(row.ns.median))} ns${alone}, ${figures(Math.round(row.bytes))} B`
     })
-  const usages = reportOf(findings, 'memory').data as readonly Usage[]
+  const usages = reportOf(kept, 'memory').data as readonly Usage[]
   const used = (figure: (usage: Usage) => string): string[] =>
     ['bitswap-protection', ...libraries.slice(1)].map(name => {
       const usage = usages.find(({ scenario, targets }) => scenario === name && targets === TARGETS)
@@ -173,5 +173,5 @@ function coreFigures(findings: Findings): string {
     ],
     ['timers, of 100,000 targets', ...used(({ alive }) => figures(alive))]
   ]
-  return `${tableOf(['', 'bitswap-protection', ...libraries.slice(1)], rows)}${origin(findings)}`
+  return `${tableOf(['', 'bitswap-protection', ...libraries.slice(1)], rows)}${origin(kept)}`
 }

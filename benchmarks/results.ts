@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { type Findings, RESULTS } from './benchmark.ts'
-import { newestFindings } from './findings.ts'
+import { RESULTS } from './benchmark.ts'
+import { type Kept, type KeptReport, keptFindings } from './findings.ts'
+import type { Machine } from './harness.ts'
 import { tableOf } from './markdown.ts'
 import { drawPlots, plotsOf } from './plots.ts'
 import { withFigures } from './readme-figures.ts'
@@ -14,7 +15,7 @@ const TABLES = new URL('./RESULTS.md', import.meta.url)
 
 /** All files that are made of the results, by where they are. */
 export async function derivedFiles(): Promise<ReadonlyMap<string, string>> {
-  const all = newestFindings()
+  const all = keptFindings()
   const files = new Map([
     [README.href, withFigures(readFileSync(README, 'utf8'), all)],
     [TABLES.href, tables(all)]
@@ -23,26 +24,38 @@ export async function derivedFiles(): Promise<ReadonlyMap<string, string>> {
   return files
 }
 
-function tables(all: ReadonlyMap<string, Findings>): string {
+function tables(all: ReadonlyMap<string, Kept>): string {
   const sections = [...all.values()].map(section)
   return `# Results
 
-Made by \`npm run bench:results\` from the newest files in \`results/\`. [README.md](README.md) says what is measured, and how.
-Never compare figures of different runs.
+Made by \`npm run bench:results\` from the files in \`results/\`, of each report the newest. [README.md](README.md) says what is
+measured, and how. Never compare figures of different runs.
 
 ${sections.join('\n')}`
 }
 
-function section({ benchmark, machine, reports }: Findings): string {
-  const packages = Object.entries(machine.packages).map(([name, version]) => `${name} ${version}`)
+function section({ benchmark, reports }: Kept): string {
   return `## bench:${benchmark}
 
-${machine.date.slice(0, 10)}, commit ${machine.commit}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB,
-${[`Node ${machine.node}`, ...packages].join(', ')}
+${runsOf(reports)}
 
 ${plotsOf(benchmark)
   .map(name => `![${name}](results/${name}.svg)\n\n`)
   .join('')}${reports.map(subsection).join('\n')}`
+}
+
+/** Which runs reports are of; if there were several, also which report is of which. */
+function runsOf(reports: readonly KeptReport[]): string {
+  const runs = Map.groupBy(reports, ({ machine }) => describe(machine))
+  return [...runs]
+    .map(([run, its]) => (runs.size === 1 ? run : `${run}: ${its.map(({ name }) => name).join('; ')}.`))
+    .join('\n\n')
+}
+
+function describe({ date, commit, cpu, cores, memoryGb, node, packages }: Machine): string {
+  const versions = Object.entries(packages).map(([name, version]) => `${name} ${version}`)
+  return `${date.slice(0, 10)}, commit ${commit}, ${cpu}, ${cores} cores, ${memoryGb} GB,
+${[`Node ${node}`, ...versions].join(', ')}`
 }
 
 function subsection({ name, title, columns, rows, notes, checks }: Report): string {

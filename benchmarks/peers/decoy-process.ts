@@ -1,7 +1,8 @@
-import { reachable, startServer } from './flood.ts'
+import { serveCommands } from '../../src/cli/swarm/serve-commands.ts'
+import { type DecoyCommands, reachable, startServer } from './flood.ts'
 
 // The other server, in a process of its own.
 
-process.once('disconnect', () => process.exit())
-const server = await startServer()
-process.send!(reachable(server))
+serveCommands<DecoyCommands>({
+  start: async () => reachable(await startServer())
+})

@@ -1,9 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { makeBlocks } from '../../src/cli/swarm/blocks.ts'
-import { killWithParent } from '../../src/cli/swarm/child-guard.ts'
+import { ChildProgram } from '../../src/cli/swarm/child-program.ts'
 import { Client, type Reachable } from '../../test/integration/support/client.ts'
 import { type FloodLoad, LoadChild } from '../../test/integration/support/load-child.ts'
 import { type Interval, median, medianInterval } from '../interval.ts'
@@ -16,7 +13,11 @@ const PEERS = 100
 const WANTS = 1_024
 const PAUSE_MS = 1_000
 
-const decoyProgram = fileURLToPath(new URL('./decoy-process.ts', import.meta.url))
+/** What the process of the other server can be told to do. */
+export interface DecoyCommands {
+  /** Comes first, and once. Answers where it can be dialled. */
+  start(): Reachable
+}
 
 /** Blocks the honest peer fetches in each round, one after the other. */
 const BLOCKS = { count: 200, sizeBytes: 20_000 }
@@ -53,18 +54,13 @@ function percentile(valuesMs: readonly number[], share: number): number {
   return valuesMs.toSorted((one, other) => one - other)[Math.floor(share * (valuesMs.length - 1))]!
 }
 
-/** Another server, in a process of its own. */
-async function startDecoy(): Promise<{ child: ChildProcess; address: Reachable }> {
-  const child = fork(decoyProgram)
-  killWithParent(child)
-  const [address] = (await once(child, 'message')) as [Reachable]
-  return { child, address }
-}
-
 export async function measureFlood(isQuick: boolean): Promise<Report> {
   const rounds = isQuick ? ROUNDS.quick : ROUNDS.full
   await using server = await startServer()
-  const decoy = await startDecoy()
+  await using decoy = new ChildProgram<DecoyCommands>({
+    name: 'The other server',
+    program: new URL('./decoy-process.ts', import.meta.url)
+  })
   await using honest = new LoadChild()
   await using ours = new LoadChild()
   await using theirs = new LoadChild()
@@ -78,7 +74,7 @@ export async function measureFlood(isQuick: boolean): Promise<Report> {
   const address = reachable(server)
   const floods = {
     flooded: { child: ours, load: loadOf(address) },
-    other: { child: theirs, load: loadOf(decoy.address) }
+    other: { child: theirs, load: loadOf(await decoy.call('start')) }
   }
   for (const { child, load } of Object.values(floods)) await child.call('connect', load)
   let seed = 1
@@ -119,7 +115,6 @@ export async function measureFlood(isQuick: boolean): Promise<Report> {
       found[arm].push(await during(arm, LEAD_MS))
     }
   }
-  decoy.child.kill()
   const ratioTo = (arm: Arm): Interval =>
     medianInterval(
       found.flooded.map(

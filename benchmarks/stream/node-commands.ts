@@ -50,15 +50,3 @@ export interface NodeCommands {
   /** Needs no `start`. */
   makeVisits(visits: Visits): void
 }
-
-/** From the parent to the process of the node. */
-export interface CommandMessage<Name extends keyof NodeCommands = keyof NodeCommands> {
-  readonly id: number
-  readonly name: Name
-  readonly args: Parameters<NodeCommands[Name]>
-}
-
-/** From the process of the node to its parent: how the command with this id ended. */
-export type AnswerMessage =
-  | { readonly id: number; readonly value: unknown }
-  | { readonly id: number; readonly error: string }

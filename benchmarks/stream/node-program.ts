@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { PeerId } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
+import { serveCommands } from '../../src/cli/swarm/serve-commands.ts'
 import { CountingClock } from '../../test/integration/support/counting-clock.ts'
 import { transferBlocks } from './block-transfer.ts'
 import { cpuTakenMs, settle } from './cost.ts'
-import type { AnswerMessage, CommandMessage, NodeCommands, NodeSetup } from './node-commands.ts'
+import type { NodeCommands, NodeSetup } from './node-commands.ts'
 import { NumberedBlocks } from './numbered-blocks.ts'
 import { NumberedBlockstore } from './numbered-blockstore.ts'
 import { download, exchangeEchoes, servePlainProtocols } from './plain-protocol.ts'
@@ -26,13 +27,7 @@ let chunks: number
 let provider: PeerId
 let session: ReturnType<StreamNode['helia']['blockstore']['createSession']>
 
-type Handlers = {
-  [Name in keyof NodeCommands]: (
-    ...args: Parameters<NodeCommands[Name]>
-  ) => ReturnType<NodeCommands[Name]> | Promise<ReturnType<NodeCommands[Name]>>
-}
-
-const handlers: Handlers = {
+serveCommands<NodeCommands>({
   start,
   async connect(address) {
     const signal = AbortSignal.timeout(CONNECT_LIMIT_MS)
@@ -67,7 +62,7 @@ const handlers: Handlers = {
   traces: () => findTraces(node, clock),
   watchedPeers: countWatchedPeers,
   makeVisits
-}
+})
 
 async function start(setup: NodeSetup): Promise<string> {
   blocks = new NumberedBlocks(setup.seed)
@@ -92,23 +87,3 @@ async function knowsBitswapOf(peer: PeerId): Promise<void> {
     await sleep(10)
   }
 }
-
-async function answer({ id, name, args }: CommandMessage): Promise<AnswerMessage> {
-  try {
-    const handle = handlers[name] as (...given: unknown[]) => unknown
-    return { id, value: await handle(...args) }
-  } catch (error) {
-    return { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }
-  }
-}
-
-// Ctrl-C reaches all processes of a terminal; what becomes of the nodes then, their parent decides.
-process.on('SIGINT', () => {})
-process.once('disconnect', () => process.exit())
-// It may have happened while this file was loaded.
-if (!process.connected) process.exit()
-
-process.on('message', async (command: CommandMessage) => {
-  const message = await answer(command)
-  if (process.connected) process.send!(message)
-})

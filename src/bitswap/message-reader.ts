@@ -175,16 +175,16 @@ export class MessageReader {
     this.#position++
     // Inexact above 2^53, where no number means anything here.
     this.#varint += (byte & 0x7f) * VARINT_SCALES[this.#varintBytes++]!
-    if (byte < 0x80) this.#endVarint()
+    if (byte < 0x80) this.#endVarint(byte)
     else if (this.#varintBytes === MAX_VARINT_BYTES) this.#break()
     // Whatever ends here has been closed, so what is open lacks bytes.
     if (this.#position === this.#end) this.#break()
   }
 
-  #endVarint(): void {
+  #endVarint(lastByte: number): void {
     const value = this.#varint
     // A length padded with zeros is against the rules of multiformats, and Helia takes it for something else.
-    const isPadded = this.#varintBytes > 1 && value < 2 ** (7 * (this.#varintBytes - 1))
+    const isPadded = lastByte === 0 && this.#varintBytes > 1
     this.#varint = 0
     this.#varintBytes = 0
     if (this.#expected === 'TAG') this.#beginField(value)

@@ -11,12 +11,16 @@ export function readMultihash(cid: Uint8Array): string | undefined {
   if (cid[0] !== SHA2_256 && cid[0] !== 1) return undefined
   const start = cid[0] === 1 ? endOfVarint(cid, 1) : 0
   const sizeStart = endOfVarint(cid, start)
-  try {
-    const [size, sizeLength] = varint.decode(cid, sizeStart)
-    return cid.length === sizeStart + sizeLength + size ? textOf(cid.subarray(start)) : undefined
-  } catch {
-    return undefined
-  }
+  const digestStart = endOfVarint(cid, sizeStart)
+  return cid.length === digestStart + varintAt(cid, sizeStart) ? textOf(cid.subarray(start)) : undefined
+}
+
+/** The varint that begins at `from`: seven bits in each byte, the lowest first. */
+function varintAt(bytes: Uint8Array, from: number): number {
+  const end = endOfVarint(bytes, from)
+  let value = 0
+  for (let at = end - 1; at >= from; at--) value = value * 0x80 + (bytes[at]! & 0x7f)
+  return value
 }
 
 /** Where the varint that begins at `from` ends: the last byte of one is below 0x80. */

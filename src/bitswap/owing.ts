@@ -1,8 +1,8 @@
 import type { Logger } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
+import type { Deadlines } from '../core/deadlines.ts'
 import type { Clock, Protection } from '../core/index.ts'
 import { announce } from './announce.ts'
-import type { Deadlines } from './deadlines.ts'
 import type { PeerLink, PeerLinks } from './peer-link.ts'
 
 /** While something held back from a recovering peer waits, its ramp is looked at this often, in ms. */

@@ -74,11 +74,13 @@ function worstFirst(a: BadRecord, b: BadRecord): number {
 }
 
 /** A record as it is stored; what does not apply is left out. */
-function toStored({ key, state, retryAt, isRecovering, isIsolated, trips, lastTrip }: BadRecord): object {
+function toStored(record: BadRecord): object {
+  const { key, state, retryAt, isRecovering, isIsolated, trips, relapses, lastTrip } = record
   return {
     key,
     state,
     trips,
+    relapses: relapses || undefined,
     retryAt,
     isRecovering: isRecovering || undefined,
     isIsolated: isIsolated || undefined,
@@ -92,7 +94,8 @@ function toStored({ key, state, retryAt, isRecovering, isIsolated, trips, lastTr
 
 function fromStored(value: unknown): BadRecord | undefined {
   if (!isObject(value)) return undefined
-  const { key, state, trips, retryAt, isRecovering = false, isIsolated = false, lastTrip: trip } = value
+  const { key, state, trips, relapses = 0, retryAt } = value
+  const { isRecovering = false, isIsolated = false, lastTrip: trip } = value
   const lastTrip = trip === undefined ? undefined : readTrip(trip)
   const isWrong =
     typeof key !== 'string' ||
@@ -100,12 +103,22 @@ function fromStored(value: unknown): BadRecord | undefined {
     key.length > MAX_KEY_LENGTH ||
     !isOneOf(circuitStates, state) ||
     !isCount(trips) ||
+    !isCount(relapses) ||
     !(state === 'OPEN' ? isTime(retryAt) : retryAt === undefined) ||
     typeof isRecovering !== 'boolean' ||
     typeof isIsolated !== 'boolean' ||
     lastTrip === null
   if (isWrong) return undefined
-  return { key, state, trips, retryAt: retryAt as number | undefined, isRecovering, isIsolated, lastTrip }
+  return {
+    key,
+    state,
+    trips,
+    relapses,
+    retryAt: retryAt as number | undefined,
+    isRecovering,
+    isIsolated,
+    lastTrip
+  }
 }
 
 /** Returns null for what is no trip. */

@@ -6,15 +6,15 @@ import {
   type Stream,
   TimeoutError
 } from '@libp2p/interface'
+import type { Deadline, Deadlines } from '../core/deadlines.ts'
 import type { RejectedError } from '../core/index.ts'
+import { Ring, RingElement } from '../core/ring.ts'
 import { isUnsupported } from './blame.ts'
-import type { Deadline, Deadlines } from './deadlines.ts'
 import { DeferredStream } from './deferred-stream.ts'
 import type { Pass } from './pass.ts'
 import type { PeerJudge } from './peer-judge.ts'
 import type { PeerLink, PeerLinks } from './peer-link.ts'
 import { isBitswap } from './protocols.ts'
-import { Ring, RingElement } from './ring.ts'
 
 export type NewStream = Connection['newStream']
 

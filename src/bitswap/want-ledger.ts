@@ -1,4 +1,4 @@
-import type { Deadline } from './deadlines.ts'
+import type { Deadline } from '../core/deadlines.ts'
 
 /** Wants that are waited for at once with one peer. More than any Bitswap sends; beyond it wants are not followed. */
 const MAX_OUTSTANDING = 1024
@@ -109,7 +109,7 @@ export class WantLedger {
 
   /** Takes away the want waited for longest, for an answer of which it is not known what it answers. */
   takeOldest(): Want | undefined {
-    const [oldest] = this.#outstanding.keys()
+    const oldest = this.#outstanding.keys().next().value
     if (oldest === undefined) return undefined
     if (this.#guessed.size >= MAX_OUTSTANDING) this.#guessed.delete(this.#guessed.values().next().value!)
     this.#guessed.add(oldest)

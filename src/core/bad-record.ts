@@ -1,4 +1,4 @@
-import { circuitStates, MAX_TRIPS, OPEN } from './breaker-table.ts'
+import { circuitStates, MAX_RELAPSES, MAX_TRIPS, OPEN } from './breaker-table.ts'
 import type { CircuitState } from './circuit-breaker.ts'
 import type { PastCircuit } from './circuit-table.ts'
 import { SHARED_SLOT } from './key-table.ts'
@@ -16,6 +16,8 @@ export interface BadRecord {
   readonly isIsolated: boolean
   /** Trips not yet forgiven; each lengthens the next OPEN time. */
   readonly trips: number
+  /** Of these, the ones that came after the circuit had closed again; each raises the proof asked for. */
+  readonly relapses: number
   /** How and when the circuit last came to open; `undefined` if it never did. */
   readonly lastTrip: DatedTrip | undefined
 }
@@ -40,6 +42,7 @@ const CLEAN: Circuit = {
   retryAt: undefined,
   isRecovering: false,
   trips: 0,
+  relapses: 0,
   lastTrip: undefined
 }
 
@@ -70,6 +73,7 @@ function readCircuit(source: StatusSource, slot: number): Circuit {
     retryAt: state === OPEN ? wallTime(source, table.breakers.expiry(slot)) : undefined,
     isRecovering: table.ramp(slot, nowMs) !== undefined,
     trips: table.breakers.trips(slot, nowMs),
+    relapses: table.breakers.relapses(slot, nowMs),
     lastTrip: readLastTrip(source, slot)
   }
 }
@@ -133,11 +137,14 @@ function restoreBadRecord(
   const ageMs = lastTrip && clamp(clamp(savedAt - lastTrip.at, 0, Infinity) + passedMs, 0, maxAgeMs)
   const badAtMs = nowMs - (ageMs ?? 0)
   const openMs = clamp((record.retryAt ?? -Infinity) - savedAt, -Infinity, table.longestOpenMs)
+  const trips = Math.floor(clamp(record.trips, record.state === 'CLOSED' ? 0 : 1, MAX_TRIPS))
   const past: PastCircuit = {
     isOpen: record.state !== 'CLOSED',
     openUntilMs: nowMs + clamp(openMs - passedMs, -maxAgeMs, Infinity),
     isRecovering: record.isRecovering,
-    trips: Math.floor(clamp(record.trips, record.state === 'CLOSED' ? 0 : 1, MAX_TRIPS)),
+    trips,
+    // The first trip was none.
+    relapses: Math.floor(clamp(record.relapses, 0, Math.min(Math.max(0, trips - 1), MAX_RELAPSES))),
     lastTrip: lastTrip && pastTrip(lastTrip, badAtMs)
   }
   table.restore(slot, past, badAtMs, nowMs)

@@ -18,12 +18,16 @@ const { SINCE, EXPIRY, GENERATION, STATE, SUCCESS_RUN, FAILURE_RUN, BUCKETS, COU
 const { REQUESTS, SUCCESSES, FAILURES, EXCLUSIONS, CONSECUTIVE_SUCCESSES, CONSECUTIVE_FAILURES } = layout
 const { success: SUCCESS, failure: FAILURE } = outcomeCodes
 
-const { STATE_MASK, FLAGS_MASK, FLAGS_SHIFT, BUCKET_SHIFT, BUCKET_MASK, TRIPS_SHIFT } = statePacking
+const { STATE_MASK, FLAGS_MASK, FLAGS_SHIFT, BUCKET_SHIFT, BUCKET_MASK } = statePacking
+const { TRIPS_SHIFT, TRIPS_MASK, RELAPSES_SHIFT } = statePacking
 /** Not the breaker's, so it leaves them alone. */
 const FLAGS = FLAGS_MASK << FLAGS_SHIFT
 
 /** More trips than this make no longer wait. */
 export const MAX_TRIPS = 1000
+
+/** More relapses than this ask for no more proof. */
+export const MAX_RELAPSES = 31
 
 /** Whoever proves itself this many times over has done enough, however often it tripped. */
 const MAX_PROOF = 8
@@ -76,7 +80,7 @@ export class BreakerTable {
 
   /** Starts a slot afresh: CLOSED, nothing counted, nothing remembered. */
   reset(slot: number, nowMs: number): void {
-    this.#enter(slot * this.records.stride, CLOSED, 0, nowMs)
+    this.#enter(slot * this.records.stride, CLOSED, 0, 0, nowMs)
   }
 
   /** Admits a call, or says why not. Rejections are counted nowhere. */
@@ -163,15 +167,22 @@ export class BreakerTable {
 
   /** How many trips the next OPEN time is lengthened for: one per trip, less one per `timeoutDecayMs` spent CLOSED. */
   trips(slot: number, nowMs: number): number {
-    const word = this.records.ints[slot * this.records.stride + STATE]!
-    const trips = word >> TRIPS_SHIFT
-    if (trips === 0 || (word & STATE_MASK) !== CLOSED) return trips
-    return Math.max(0, trips - Math.floor((nowMs - this.since(slot)) / this.#options.timeoutDecayMs))
+    const trips = (this.#word(slot) >> TRIPS_SHIFT) & TRIPS_MASK
+    return trips === 0 ? 0 : Math.max(0, trips - this.#forgiven(slot, nowMs))
   }
 
-  /** How many times the usual number of successes is asked for, since the target tripped before: 1 to 8. */
+  /**
+   * How many trips were relapses, forgiven as trips are: out of CLOSED, before the one before was forgiven. A probe that
+   * fails is none, as it only tells that the fault it was opened for goes on.
+   */
+  relapses(slot: number, nowMs: number): number {
+    const relapses = this.#word(slot) >> RELAPSES_SHIFT
+    return relapses === 0 ? 0 : Math.max(0, relapses - this.#forgiven(slot, nowMs))
+  }
+
+  /** How many times the usual number of successes is asked for, since the target relapsed: 1 to 8. */
   proof(slot: number, nowMs: number): number {
-    return Math.min(this.#options.proofGrowth ** Math.max(0, this.trips(slot, nowMs) - 1), MAX_PROOF)
+    return Math.min(this.#options.proofGrowth ** this.relapses(slot, nowMs), MAX_PROOF)
   }
 
   /** Opens a circuit for a reason of the caller's. */
@@ -179,15 +190,30 @@ export class BreakerTable {
     if (this.state(slot, nowMs) !== OPEN) this.#setState(slot, OPEN, nowMs)
   }
 
+  /** Has an OPEN circuit probed before its time. Returns whether it was OPEN. */
+  endOpen(slot: number, nowMs: number): boolean {
+    if (this.state(slot, nowMs) !== OPEN) return false
+    this.#setState(slot, HALF_OPEN, nowMs)
+    return true
+  }
+
   /**
    * Puts a slot into a state it was in before.
    *
+   * @param relapses - up to {@link MAX_RELAPSES}, as {@link MAX_TRIPS} for trips
    * @param sinceMs - when that began
    * @param untilMs - when an OPEN circuit may be probed
    */
-  restore(slot: number, state: number, trips: number, sinceMs: number, untilMs: number): void {
+  restore(
+    slot: number,
+    state: number,
+    trips: number,
+    relapses: number,
+    sinceMs: number,
+    untilMs: number
+  ): void {
     const base = slot * this.records.stride
-    this.#enter(base, state, trips, sinceMs)
+    this.#enter(base, state, trips, relapses, sinceMs)
     if (state === OPEN) this.#setExpiry(base, untilMs)
   }
 
@@ -236,19 +262,37 @@ export class BreakerTable {
     return this.state(slot, nowMs)
   }
 
+  #word(slot: number): number {
+    return this.records.ints[slot * this.records.stride + STATE]!
+  }
+
+  /** How many trips are forgiven for the time the circuit has been CLOSED. */
+  #forgiven(slot: number, nowMs: number): number {
+    if ((this.#word(slot) & STATE_MASK) !== CLOSED) return 0
+    return Math.floor((nowMs - this.since(slot)) / this.#options.timeoutDecayMs)
+  }
+
   #setState(slot: number, to: number, nowMs: number): void {
     const base = slot * this.records.stride
     const from = this.records.ints[base + STATE]! & STATE_MASK
     const trips = this.trips(slot, nowMs)
+    const relapses = this.relapses(slot, nowMs)
     this.#sum(base, this.#view)
-    this.#enter(base, to, to === OPEN ? Math.min(trips + 1, MAX_TRIPS) : trips, nowMs)
-    if (to === OPEN) this.#setExpiry(base, nowMs + this.#openMs(trips))
+    if (to !== OPEN) this.#enter(base, to, trips, relapses, nowMs)
+    else this.#enterOpen(base, trips, from === CLOSED && trips > 0 ? relapses + 1 : relapses, nowMs)
     this.#onChange(slot, from, to, nowMs)
   }
 
-  #enter(base: number, state: number, trips: number, nowMs: number): void {
+  #enterOpen(base: number, tripsBefore: number, relapses: number, nowMs: number): void {
+    const trips = Math.min(tripsBefore + 1, MAX_TRIPS)
+    this.#enter(base, OPEN, trips, Math.min(relapses, MAX_RELAPSES), nowMs)
+    this.#setExpiry(base, nowMs + this.#openMs(tripsBefore))
+  }
+
+  #enter(base: number, state: number, trips: number, relapses: number, nowMs: number): void {
     const { ints } = this.records
-    ints[base + STATE] = (trips << TRIPS_SHIFT) | (ints[base + STATE]! & FLAGS) | state
+    const past = (relapses << RELAPSES_SHIFT) | (trips << TRIPS_SHIFT)
+    ints[base + STATE] = past | (ints[base + STATE]! & FLAGS) | state
     this.records.doubles[(base >> 1) + SINCE] = nowMs
     this.#newGeneration(base, state === CLOSED && this.#periodMs > 0 ? nowMs + this.#periodMs : Infinity)
   }

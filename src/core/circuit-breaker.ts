@@ -89,8 +89,9 @@ export interface CircuitBreakerOptions {
   timeoutJitter: number
 
   /**
-   * Factor by which each further trip multiplies the successes asked for, 1 (off) to 10: in HALF_OPEN up to
-   * `maxRequests`, in each step of a recovery and in all of it up to 8 times as many.
+   * Factor by which each relapse, a trip out of CLOSED while one before is remembered, multiplies the successes asked
+   * for, 1 (off) to 10: in HALF_OPEN up to `maxRequests`, in each step of a recovery and in all of it up to 8 times as
+   * many.
    */
   proofGrowth: number
 

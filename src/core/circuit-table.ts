@@ -33,6 +33,7 @@ export interface PastCircuit {
   /** Whether one that is not open was on its ramp. */
   readonly isRecovering: boolean
   readonly trips: number
+  readonly relapses: number
   readonly lastTrip: PastTrip | undefined
 }
 
@@ -124,13 +125,21 @@ export class CircuitTable {
     this.#events.tell()
   }
 
+  /** Has an OPEN circuit probed before its time. Returns whether it was OPEN. */
+  endOpen(slot: number, nowMs: number): boolean {
+    const wasOpen = this.breakers.endOpen(slot, nowMs)
+    this.#events.tell()
+    return wasOpen
+  }
+
   /**
    * Takes up a circuit where it was before. One that was HALF_OPEN was open until now; one that was recovering begins
    * anew. That is told as no change, but for what time has brought since.
    */
   restore(slot: number, past: PastCircuit, nowMs: number): void {
     const sinceMs = past.isOpen ? (past.lastTrip?.atMs ?? nowMs) : nowMs
-    this.breakers.restore(slot, past.isOpen ? OPEN : CLOSED, past.trips, sinceMs, past.openUntilMs)
+    const { isOpen, trips, relapses, openUntilMs } = past
+    this.breakers.restore(slot, isOpen ? OPEN : CLOSED, trips, relapses, sinceMs, openUntilMs)
     if (past.lastTrip !== undefined) this.#lastTrips.set(slot, past.lastTrip)
     if (past.isOpen) {
       this.#awaitEnd(slot)

@@ -53,7 +53,7 @@ function evidence(status: PeerStatus, nowMs: number): string[] {
   }
   if (status.lastTrip !== undefined) lines.push(`last opened: ${tripText(status.lastTrip)}`)
   if (status.inFlight > 0) lines.push(`in flight: ${status.inFlight}`)
-  if (status.trips > 0) lines.push(`trips not yet forgiven: ${status.trips}`)
+  if (status.trips > 0) lines.push(`trips not yet forgiven: ${status.trips}, relapses: ${status.relapses}`)
   return lines
 }
 

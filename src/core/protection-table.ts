@@ -339,6 +339,12 @@ export class ProtectionTable {
     this.#circuits.trip(slot, nowMs)
   }
 
+  /** Has a target whose circuit is OPEN probed before its time. Returns whether it was OPEN. */
+  endOpen(slot: number, nowMs: number): boolean {
+    this.catchUp(nowMs)
+    return this.#circuits.endOpen(slot, nowMs)
+  }
+
   /**
    * Takes up what was held against a target before.
    *
@@ -355,7 +361,15 @@ export class ProtectionTable {
    * next call of anybody.
    */
   discredit(slot: number, nowMs: number): void {
-    const past = { isOpen: true, openUntilMs: nowMs - 1, isRecovering: false, trips: 1, lastTrip: undefined }
+    const openUntilMs = nowMs - 1
+    const past = {
+      isOpen: true,
+      openUntilMs,
+      isRecovering: false,
+      trips: 1,
+      relapses: 0,
+      lastTrip: undefined
+    }
     this.#circuits.restore(slot, past, nowMs)
   }
 

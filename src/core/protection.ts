@@ -271,6 +271,15 @@ export class Protection {
   }
 
   /**
+   * Lets a target whose circuit is OPEN be probed now, not only when its time is up: it was found to answer again. Its probes
+   * decide, as they do after that time. Returns whether it was OPEN.
+   */
+  retryNow(key: string): boolean {
+    const slot = this.#keys.find(key)
+    return slot >= 0 && this.table.endOpen(slot, this.#clock.now())
+  }
+
+  /**
    * Refuses a target whose circuit is OPEN on proof of what it did, even if that makes too many. Returns whether it is
    * refused.
    */

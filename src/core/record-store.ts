@@ -19,7 +19,7 @@ export const layout = Object.freeze({
 
   // Integers, counted in 4 bytes:
   GENERATION: 10,
-  /** State, flags, current bucket and trips: see {@link statePacking}. */
+  /** State, flags, current bucket, trips and relapses: see {@link statePacking}. */
   STATE: 11,
   /** Successes and failures in a row, over the breaker's window. */
   SUCCESS_RUN: 12,
@@ -61,7 +61,10 @@ export const statePacking = Object.freeze({
   STATE_AND_FLAGS: 0x3f,
   BUCKET_SHIFT: 6,
   BUCKET_MASK: 0x3ff,
-  TRIPS_SHIFT: 16
+  TRIPS_SHIFT: 16,
+  TRIPS_MASK: 0x3ff,
+  /** What is left of 31 bits, so that the number is never negative: up to 31. */
+  RELAPSES_SHIFT: 26
 })
 
 /** The parts of CALLS. */

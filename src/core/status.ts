@@ -38,8 +38,10 @@ export interface PeerStatus {
   readonly consecutiveErrors: number
   /** Admitted calls that have not ended. */
   readonly inFlight: number
-  /** Trips not yet forgiven; each lengthens the next OPEN time and the proof asked for after it. */
+  /** Trips not yet forgiven; each lengthens the next OPEN time. */
   readonly trips: number
+  /** Of these, the ones that came after the circuit had closed again; each raises the proof asked for. */
+  readonly relapses: number
   /** How the circuit last came to open; `undefined` if it never did. */
   readonly lastTrip: TripRecord | undefined
   /** When the state began, in ms since 1970. */
@@ -115,6 +117,7 @@ export function readPeerStatus(source: StatusSource, slot: number): PeerStatus {
     consecutiveErrors: health.consecutiveErrors,
     inFlight: table.inFlight(slot),
     trips: table.breakers.trips(slot, nowMs),
+    relapses: table.breakers.relapses(slot, nowMs),
     lastTrip: table.lastTrip(slot),
     since: table.breakers.since(slot) + wallOffsetMs,
     nextRetryAt:

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { LoopLag } from '../../src/bitswap/loop-lag.ts'
-import { LateClock } from './support/late-clock.ts'
+import { LateClock } from '../support/late-clock.ts'
 
 const SAMPLE_MS = 25
 const HALF_LIFE_MS = 250

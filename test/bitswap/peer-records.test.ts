@@ -69,6 +69,7 @@ const bad: BadRecord = {
   isRecovering: false,
   isIsolated: false,
   trips: 2,
+  relapses: 0,
   lastTrip: undefined
 }
 

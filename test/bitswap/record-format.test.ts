@@ -20,6 +20,7 @@ const record: BadRecord = {
   isRecovering: false,
   isIsolated: true,
   trips: 3,
+  relapses: 2,
   lastTrip: {
     reason: 'PROBE_FAILED',
     at: START - 100,
@@ -40,6 +41,7 @@ const isolated: BadRecord = {
   isRecovering: false,
   isIsolated: true,
   trips: 0,
+  relapses: 0,
   lastTrip: undefined
 }
 const recovering: BadRecord = { ...record, state: 'CLOSED', retryAt: undefined, isRecovering: true }
@@ -81,6 +83,7 @@ describe('what is stored', () => {
           key: record.key,
           state: 'OPEN',
           trips: 3,
+          relapses: 2,
           retryAt: START + 60_000,
           isIsolated: true,
           lastTrip: { reason: 'PROBE_FAILED', at: START - 100, counts: [6, 2, 3, 1, 0, 3] }
@@ -89,6 +92,7 @@ describe('what is stored', () => {
           key: record.key,
           state: 'CLOSED',
           trips: 3,
+          relapses: 2,
           isRecovering: true,
           isIsolated: true,
           lastTrip: { reason: 'PROBE_FAILED', at: START - 100, counts: [6, 2, 3, 1, 0, 3] }
@@ -183,6 +187,8 @@ describe('what cannot be read', () => {
     ['trips', 1.5],
     ['trips', '3'],
     ['trips', 2 ** 53],
+    ['relapses', -1],
+    ['relapses', null],
     ['retryAt', undefined],
     ['retryAt', '2026'],
     ['isRecovering', 1],
@@ -219,6 +225,7 @@ const anyRecord: fc.Arbitrary<BadRecord> = fc
     isRecovering: fc.boolean(),
     isIsolated: fc.boolean(),
     trips: fc.nat(1000),
+    relapses: fc.nat(31),
     lastTrip: fc.option(
       fc.record({
         reason: fc.constantFrom('FAILURES' as const, 'RELAPSE' as const, 'UNRESPONSIVE' as const),
@@ -297,6 +304,7 @@ describe('whatever there is', () => {
                 key: fc.oneof(fc.string(), anything),
                 state: fc.oneof(fc.constantFrom('OPEN', 'CLOSED', 'HALF_OPEN'), anything),
                 trips: fc.oneof(fc.nat(), anything),
+                relapses: fc.oneof(fc.nat(), anything),
                 retryAt: fc.oneof(time, anything),
                 isRecovering: fc.oneof(fc.boolean(), anything),
                 isIsolated: fc.oneof(fc.boolean(), anything),

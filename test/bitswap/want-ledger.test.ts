@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Deadlines } from '../../src/bitswap/deadlines.ts'
 import { type Want, WantLedger } from '../../src/bitswap/want-ledger.ts'
+import { Deadlines } from '../../src/core/deadlines.ts'
 import { ManualClock } from '../../src/core/index.ts'
 
 const MAX_OUTSTANDING = 1024

@@ -100,6 +100,7 @@ const record: fc.Arbitrary<BadRecord> = fc.record({
   isRecovering: fc.boolean(),
   isIsolated: fc.boolean(),
   trips: anyNumber,
+  relapses: anyNumber,
   lastTrip: fc.option(
     fc.record({
       reason: fc.constantFrom('FAILURES', 'RELAPSE'),

@@ -45,6 +45,7 @@ const bad: BadRecord = {
   isRecovering: false,
   isIsolated: false,
   trips: 1,
+  relapses: 0,
   lastTrip: { reason: 'FAILURES', at: START, counts }
 }
 
@@ -95,7 +96,15 @@ describe('what is held against targets', () => {
     protection.isolate('bad')
     advance(100 * HOUR_MS)
     expect(saved().records).toEqual([
-      { ...bad, state: 'CLOSED', retryAt: undefined, isIsolated: true, trips: 0, lastTrip: undefined }
+      {
+        ...bad,
+        state: 'CLOSED',
+        retryAt: undefined,
+        isIsolated: true,
+        trips: 0,
+        relapses: 0,
+        lastTrip: undefined
+      }
     ])
     protection.release('bad')
     expect(saved().records).toEqual([])
@@ -215,12 +224,28 @@ describe('after a restart', () => {
     expect(status('bad')).toMatchObject({ trips: 4, nextRetryAt: now() + 8 * TIMEOUT_MS + 1 })
   })
 
+  test('the proof asked for is that of before', () => {
+    const breaker = { maxRequests: 10, successThreshold: 2, proofGrowth: 2 }
+    const { target, restore, status, advance } = create({ breaker })
+    restore(savedAt(START, { trips: 5, relapses: 1 }))
+    advance(601)
+    succeed(target('bad'), 3)
+    expect(status('bad').circuitState).toBe('HALF_OPEN')
+    succeed(target('bad'))
+    expect(status('bad')).toMatchObject({ circuitState: 'CLOSED', trips: 5, relapses: 1 })
+  })
+
   test('trips are forgiven for time that is spent CLOSED from then on', () => {
     const { restore, status, advance } = create({ breaker: { timeoutDecayMs: 1000 } }, 10_000)
-    restore(savedAt(START, { state: 'CLOSED', retryAt: undefined, trips: 2 }))
-    expect(status('bad')).toMatchObject({ circuitState: 'CLOSED', trips: 2, isRecovering: false })
+    restore(savedAt(START, { state: 'CLOSED', retryAt: undefined, trips: 2, relapses: 1 }))
+    expect(status('bad')).toMatchObject({
+      circuitState: 'CLOSED',
+      trips: 2,
+      relapses: 1,
+      isRecovering: false
+    })
     advance(1999)
-    expect(status('bad').trips).toBe(1)
+    expect(status('bad')).toMatchObject({ trips: 1, relapses: 0 })
     advance(1)
     expect(status('bad').trips).toBe(0)
   })
@@ -443,6 +468,20 @@ describe('of times that are wrong', () => {
     const { restore, status } = create()
     restore(savedAt(START, { state, trips }))
     expect(status('bad').trips).toBe(expected)
+  })
+
+  test.each([
+    [3, 2, 2],
+    [3, 3, 2],
+    [0, 5, 0],
+    [1000, 32, 31],
+    [1000, 2.7, 2],
+    [3, Number.NaN, 0],
+    [3, -1, 0]
+  ])('of %d trips %d have not been relapses, but %d', (trips, relapses, expected) => {
+    const { restore, status } = create()
+    restore(savedAt(START, { trips, relapses }))
+    expect(status('bad').relapses).toBe(expected)
   })
 })
 

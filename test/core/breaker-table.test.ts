@@ -220,37 +220,85 @@ describe('trips', () => {
   })
 })
 
+/** Has a circuit that is OPEN close; returns the successes that took. */
+function close(table: BreakerTable, slot: number, nowMs: number): number {
+  for (let made = 1; ; made++) {
+    call(table, slot, SUCCESS, nowMs)
+    if (table.state(slot, nowMs) === CLOSED) return made
+  }
+}
+
+describe('relapses', () => {
+  test('are trips out of CLOSED that come before the one before is forgiven', () => {
+    const { table } = create({ timeoutDecayMs: 100 })
+    trip(table, 0, 0)
+    expect(table.relapses(0, 0)).toBe(0)
+    close(table, 0, 2000)
+    trip(table, 0, 2099)
+    expect(table.relapses(0, 2099)).toBe(1)
+    close(table, 0, 4000)
+    trip(table, 0, 4200)
+    expect([table.trips(0, 4200), table.relapses(0, 4200)]).toEqual([1, 0])
+  })
+
+  test('are not the probes that fail', () => {
+    const { table } = create()
+    trip(table, 0, 0)
+    for (let probe = 0; probe < 5; probe++) call(table, 0, FAILURE, table.expiry(0) + 1)
+    expect([table.trips(0, 10_000), table.relapses(0, 10_000)]).toEqual([6, 0])
+  })
+
+  test('are not forgiven while the circuit is OPEN', () => {
+    const { table } = create({ timeoutDecayMs: 100 })
+    trip(table, 0, 0)
+    close(table, 0, 2000)
+    trip(table, 0, 2050)
+    expect(table.relapses(0, 1_000_000)).toBe(1)
+  })
+
+  test('are counted up to 31, and touch nothing else', () => {
+    const { table } = create({ timeoutDecayMs: 1e9, timeoutMs: 1 })
+    for (let nowMs = 0; nowMs < 2000; nowMs += 10) {
+      trip(table, 0, nowMs)
+      close(table, 0, nowMs + 5)
+    }
+    expect([table.trips(0, 2000), table.relapses(0, 2000), table.state(0, 2000)]).toEqual([200, 31, CLOSED])
+  })
+})
+
 describe('proof', () => {
-  /** Successes needed to close after so many trips. */
-  function needed(options: Partial<CircuitBreakerOptions>, trips: number): number {
+  /** Successes needed to close after so many relapses. */
+  function needed(options: Partial<CircuitBreakerOptions>, relapses: number): number {
     const { table } = create({ maxRequests: 20, successThreshold: 3, ...options })
     trip(table, 0, 0)
-    for (let relapse = 1; relapse < trips; relapse++) call(table, 0, FAILURE, table.expiry(0) + 1)
-    const nowMs = table.expiry(0) + 1
-    for (let made = 1; ; made++) {
-      call(table, 0, SUCCESS, nowMs)
-      if (table.state(0, nowMs) === CLOSED) return made
+    for (let relapse = 0; relapse < relapses; relapse++) {
+      const nowMs = table.expiry(0) + 1
+      close(table, 0, nowMs)
+      trip(table, 0, nowMs)
     }
+    return close(table, 0, table.expiry(0) + 1)
   }
 
   test('is always the same by default', () => {
-    expect([1, 2, 5].map(trips => needed({}, trips))).toEqual([3, 3, 3])
+    expect([0, 1, 4].map(relapses => needed({}, relapses))).toEqual([3, 3, 3])
   })
 
-  test('grows with each trip after the first', () => {
-    expect([1, 2, 3].map(trips => needed({ proofGrowth: 2 }, trips))).toEqual([3, 6, 12])
-    expect(needed({ proofGrowth: 1.5 }, 2)).toBe(5)
+  test('grows with each relapse', () => {
+    expect([0, 1, 2].map(relapses => needed({ proofGrowth: 2 }, relapses))).toEqual([3, 6, 12])
+    expect(needed({ proofGrowth: 1.5 }, 1)).toBe(5)
   })
 
   test('grows up to eight times, and to maxRequests', () => {
-    expect([4, 5, 9].map(trips => needed({ proofGrowth: 2, maxRequests: 100 }, trips))).toEqual([24, 24, 24])
-    expect(needed({ proofGrowth: 2 }, 9)).toBe(20)
+    const often = { proofGrowth: 2, maxRequests: 100 }
+    expect([3, 4, 8].map(relapses => needed(often, relapses))).toEqual([24, 24, 24])
+    expect(needed({ proofGrowth: 2 }, 8)).toBe(20)
   })
 
-  test('shrinks as trips are forgiven', () => {
+  test('shrinks as relapses are forgiven', () => {
     const { table } = create({ proofGrowth: 2, timeoutDecayMs: 100 })
     trip(table, 0, 0)
-    call(table, 0, FAILURE, 2000)
+    call(table, 0, SUCCESS, 2000)
+    trip(table, 0, 2000)
     call(table, 0, SUCCESS, 10_000)
     expect([10_000, 10_099, 10_100, 20_000].map(nowMs => table.proof(0, nowMs))).toEqual([2, 2, 1, 1])
   })
@@ -280,6 +328,36 @@ describe('trip and stayOpen', () => {
     expect(table.expiry(0)).toBe(TIMEOUT_MS)
     table.stayOpen(0, TIMEOUT_MS + 1)
     expect(table.expiry(0)).toBe(TIMEOUT_MS + 1)
+  })
+})
+
+describe('endOpen', () => {
+  test('has a circuit probed before its time', () => {
+    const { table, changes } = create()
+    table.trip(0, 50)
+    table.stayOpen(0, 10 * TIMEOUT_MS)
+    expect(table.endOpen(0, 60)).toBe(true)
+    expect(changes.at(-1)).toEqual({ slot: 0, from: OPEN, to: HALF_OPEN, nowMs: 60 })
+    call(table, 0, SUCCESS, 60)
+    expect(table.state(0, 60)).toBe(CLOSED)
+  })
+
+  test('a probe that fails opens it again, for longer, as after its time', () => {
+    const { table } = create({ timeoutGrowth: 2 })
+    table.trip(0, 0)
+    table.endOpen(0, 10)
+    call(table, 0, FAILURE, 10)
+    expect(table.state(0, 10)).toBe(OPEN)
+    expect(table.expiry(0)).toBe(10 + 2 * TIMEOUT_MS)
+  })
+
+  test('changes nothing for one that is not OPEN', () => {
+    const { table, changes } = create()
+    expect(table.endOpen(0, 0)).toBe(false)
+    table.trip(0, 0)
+    expect(table.endOpen(0, TIMEOUT_MS + 1)).toBe(false)
+    expect(table.state(0, TIMEOUT_MS + 1)).toBe(HALF_OPEN)
+    expect(changes).toHaveLength(2)
   })
 })
 

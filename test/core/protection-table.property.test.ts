@@ -66,6 +66,7 @@ function known(breakers: BreakerTable, health: HealthTable, slot: number, nowMs:
     since: breakers.since(slot),
     expiry: breakers.expiry(slot),
     trips: breakers.trips(slot, nowMs),
+    relapses: breakers.relapses(slot, nowMs),
     status: health.status(slot, nowMs),
     lastStatus: health.lastStatus(slot),
     successes: health.successes(slot, nowMs),

@@ -983,3 +983,32 @@ describe('a pause', () => {
     expect(takeEvents()).toEqual(['circuit:half-open'])
   })
 })
+
+describe('a target that was found to answer again', () => {
+  test('is probed before its time, and comes back by that', () => {
+    const { protection, takeEvents } = createProtection()
+    const peer = targetOf(protection, 'a')
+    fail(peer, 2)
+    takeEvents()
+    expect(protection.retryNow('a')).toBe(true)
+    expect(takeEvents()).toEqual(['circuit:half-open'])
+    succeed(peer)
+    expect(takeEvents()).toEqual(['circuit:close', 'recovery:start'])
+  })
+
+  test('is as it was if it was not refused, or nothing is known of it', () => {
+    const { protection, takeEvents } = createProtection()
+    succeed(targetOf(protection, 'a'))
+    expect([protection.retryNow('a'), protection.retryNow('b')]).toEqual([false, false])
+    expect(takeEvents()).toEqual([])
+    expect(protection.getPeerStatus('b')).toBe(undefined)
+  })
+
+  test('is refused on if that was by hand', () => {
+    const { protection } = createProtection()
+    protection.isolate('a')
+    protection.trip('a')
+    expect(protection.retryNow('a')).toBe(true)
+    expect(protection.canAdmit('a')).toBe(false)
+  })
+})

@@ -82,6 +82,7 @@ describe('the status of a peer', () => {
       consecutiveErrors: 0,
       inFlight: 0,
       trips: 0,
+      relapses: 0,
       lastTrip: undefined,
       since: START + 50,
       nextRetryAt: undefined,
@@ -417,7 +418,7 @@ describe('explain', () => {
         'window: 0 calls, of which 0 succeeded, 0 failed, 0 did not count',
         'response time: 40.0 ms, give or take 20.0 ms',
         'last opened: 2 of 3 calls failed, 2 in a row',
-        'trips not yet forgiven: 1'
+        'trips not yet forgiven: 1, relapses: 0'
       ],
       nextRetryAt: START + 40 + TIMEOUT_MS + 1,
       changes: ['the first call from 0.5 s from now on goes as a probe']

@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid'
-import type { Deadline } from '../deadlines.ts'
+import type { Deadline } from '../../core/deadlines.ts'
 import type { Supplier } from './supplier.ts'
 
 /** What a peer is asked: for a block, or whether it has it. */

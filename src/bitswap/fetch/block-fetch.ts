@@ -1,8 +1,15 @@
 import type { CID } from 'multiformats/cid'
-import type { Deadline, Deadlines } from '../deadlines.ts'
+import type { Deadline } from '../../core/deadlines.ts'
 import type { Ask, AskKind } from './ask.ts'
+import { type CandidateContext, Candidates } from './candidates.ts'
 import { type FetchProgress, type ProgressListener, progress } from './fetch-progress.ts'
+import { Hedge, type HedgeContext } from './hedge.ts'
+import { PendingConnections } from './pending-connections.ts'
+import { type ProbeContext, pickProbe } from './probe.ts'
+import { pickAmongBest, type Ranked, rank, type Standing } from './ranking.ts'
+import { Retry } from './retry.ts'
 import type { Supplier } from './supplier.ts'
+import { type FetchWatcher, Waiters } from './waiters.ts'
 
 /** A peer that has less than this share of what it is asked for is not asked alone. */
 const LIKELY_SHARE = 0.5
@@ -16,82 +23,32 @@ const MAX_ASKED_AROUND = 32
 /** While nothing is known of anybody, so many peers are asked for one block at once. */
 const MAX_RACERS = 3
 
-/** How much less likely a peer is to have a block if others said they have it. */
-const UNPROMISED_SHARE = 0.1
-
-/** Peers up to this many times slower than the best are as good: load is spread over them. */
-const AS_GOOD = 2
-
-/** Nobody else is asked for a block while the same peer sends others, for up to so many times of what most take. */
-const MAX_QUEUED = 4
-
-/** A peer that does worse than others is asked again after this long, in ms: it may do better by now, and would not be seen to. */
-const FORGOTTEN_MS = 2_000
-
-/** Connections that take longer than this, in ms, do not keep others from being made. */
-const CONNECT_SOON_MS = 200
-
 /** Offers after which a recovering peer has earned a request: its share is a tenth at least. */
 const MAX_OFFERS = 16
 
 /** Without a block for this long, in ms, other providers are looked for. */
 const SEARCH_AFTER_MS = 1_000
 
-/**
- * When nobody is left to ask: after this long, in ms, at first and later, those who have said nothing are asked once
- * more. What they were asked before has been taken back by then, or they would not heed it.
- */
-const MIN_RETRY_MS = 1_000
-const MAX_RETRY_MS = 4_000
-
-/**
- * How a peer stands: asked as any other; not known, since it never delivered anything; let in to find out whether it does
- * better now (its circuit is HALF_OPEN); or only let in because too many others are refused.
- */
-export type Standing = 'ORDINARY' | 'UNKNOWN' | 'PROBATION' | 'LAST_RESORT'
-
-/** Who waits for a fetch, and is told how it goes on. */
-export interface FetchWatcher extends ProgressListener {
-  readonly signal: AbortSignal | undefined
-}
-
 /** What a fetch needs of whoever runs it. */
-export interface FetchContext {
-  readonly deadlines: Deadlines
+export interface FetchContext extends CandidateContext, HedgeContext, ProbeContext {
   readonly random: () => number
   /** Whether nothing arrives from so many that this node may be cut off. */
   readonly isOutage: boolean
-  suppliers(): Iterable<Supplier>
-  /** Whether a peer may be asked now. */
-  mayAsk(supplier: Supplier): boolean
   standing(supplier: Supplier): Standing
   /** Asks a peer; `undefined` if it may not be asked after all. */
   ask(supplier: Supplier, fetch: BlockFetch, kind: AskKind): Ask | undefined
   /** Takes back what was asked of a peer for this fetch. */
   withdraw(supplier: Supplier, fetch: BlockFetch): void
-  hedgeAfterMs(): number
   /** Notes that a peer takes longer than most. */
   isTakingLong(ask: Ask): void
   /** Whether a second request may be made now. */
   takeHedge(): boolean
-  /** Whether a peer may be tried out now. */
-  takeTrial(): boolean
   /** Connects to more of the providers that were given. */
   connectMore(fetch: BlockFetch): void
   /** Looks for more providers, if that is not under way. */
   search(fetch: BlockFetch): void
   /** Nobody wants it any more, or it is there. */
   onOver(fetch: BlockFetch): void
-}
-
-/** Best first. */
-const standings: readonly Standing[] = ['ORDINARY', 'UNKNOWN', 'PROBATION', 'LAST_RESORT']
-
-interface Waiter {
-  readonly watcher: FetchWatcher
-  readonly resolve: (block: Uint8Array) => void
-  readonly reject: (reason: unknown) => void
-  readonly onAbort: () => void
 }
 
 /**
@@ -102,40 +59,41 @@ export class BlockFetch implements ProgressListener {
   readonly cid: CID
   readonly multihash: string
   readonly #context: FetchContext
-  readonly #waiters = new Set<Waiter>()
+  readonly #waiters = new Waiters(() => this.#end())
+  readonly #candidates: Candidates
   /** Who was asked anything on the connection that stands, and has to be told when it is over. */
   readonly #addressed = new Set<Supplier>()
-  /** Of these, who was asked for the block, and is not asked again before the next retry. */
-  readonly #asked = new Set<Supplier>()
   /** Those of whom it is not known what becomes of it. */
   readonly #live = new Map<Supplier, Ask>()
-  readonly #wantsWord = new Set<Supplier>()
-  /** Who has told this fetch that it lacks the block; if that changes, it sends it. */
-  readonly #lacking = new Set<Supplier>()
-  /** Whether that is believed which peers have told other fetches: it may be different by now. */
-  #believesOthers = true
+  /** Of those that stand as any other, who never delivered anything is told apart, unless he says that he has this block. */
+  readonly #standingOf = (supplier: Supplier): Standing => {
+    const standing = this.#context.standing(supplier)
+    const isKnown = supplier.pace.isKnown || supplier.hasPromised(this.multihash)
+    return standing === 'ORDINARY' && !isKnown ? 'UNKNOWN' : standing
+  }
   /** What a peer was asked besides, to find out how it does. */
   #probe: Ask | undefined
+  readonly #hedge: Hedge
+  readonly #retry: Retry
+  readonly #search: Deadline
+  /** Whether providers were looked for since those were last asked once more who have said nothing. */
+  #isSearched = false
+  readonly #connecting: PendingConnections
   #isOver = false
-  #hedge: Deadline | undefined
-  #search: Deadline | undefined
-  #retry: Deadline | undefined
-  #retryMs = MIN_RETRY_MS
   #isAdvancing = false
   /** Whether others were asked while this node may have been cut off, and it has not shown since that it is not. */
   #isCutOff = false
-  /** Connections being made to peers that may have it. */
-  #connecting = 0
-  /** Those of them that may still be expected to be there soon. */
-  #connectingSoon = 0
-  /** Whether providers were looked for since those were last asked once more who have said nothing. */
-  #isSearched = false
 
   constructor(cid: CID, multihash: string, context: FetchContext) {
     this.cid = cid
     this.multihash = multihash
     this.#context = context
-    this.#search = context.deadlines.add(SEARCH_AFTER_MS, () => context.search(this))
+    const { deadlines, random } = context
+    this.#candidates = new Candidates(context, multihash)
+    this.#hedge = new Hedge(context, this.#live, isFree => this.#onLate(isFree))
+    this.#retry = new Retry(deadlines, random, () => this.#onRetry())
+    this.#connecting = new PendingConnections(deadlines)
+    this.#search = deadlines.add(SEARCH_AFTER_MS, () => context.search(this))
   }
 
   /** Whether a peer is waited for. */
@@ -145,43 +103,25 @@ export class BlockFetch implements ProgressListener {
 
   /** Waits for the block. @throws the signal's reason */
   join(watcher: FetchWatcher): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => this.#leave(waiter)
-      const waiter: Waiter = { watcher, resolve, reject, onAbort }
-      watcher.signal?.addEventListener('abort', onAbort)
-      this.#waiters.add(waiter)
-    })
+    return this.#waiters.join(watcher)
   }
 
   /** Tells all who wait. */
   tell(progressOf: (cid: CID) => FetchProgress): void {
-    for (const { watcher } of this.#waiters) watcher.tell(progressOf)
+    this.#waiters.tell(progressOf)
   }
 
   /** Peers are being connected to that may have it. @param connected - when that is done */
   expectPeers(connected: Promise<void>): void {
-    this.#connecting++
-    this.#connectingSoon++
-    let isSoon = true
-    const notSoon = (): void => {
-      if (isSoon) this.#connectingSoon--
-      isSoon = false
-    }
-    const patience = this.#context.deadlines.add(CONNECT_SOON_MS, notSoon)
-    const onEnd = (): void => {
-      patience.cancel()
-      notSoon()
-      this.#connecting--
-      this.advance()
-    }
-    connected.then(onEnd, onEnd)
+    this.#connecting.add(connected, () => this.advance())
   }
 
   /** A peer is connected now. */
   joined(supplier: Supplier): void {
     if (!this.isWaiting) this.advance()
     // Nothing is known of anybody, so it may be wise not to wait for who was asked first.
-    else if (!this.#isAnybodyKnown && this.#isEligible(supplier)) this.#tellAsked(this.#askAround([supplier]))
+    else if (!this.#isAnybodyKnown && this.#candidates.has(supplier))
+      this.#tellAsked(this.#askAround([supplier]))
   }
 
   /** Asks the next peer, if that is of use now. */
@@ -189,7 +129,7 @@ export class BlockFetch implements ProgressListener {
     // To ask who may be asked can end a time out, which lets everybody advance.
     if (this.#isOver || this.#isAdvancing || this.#live.size > 0) return
     this.#isAdvancing = true
-    if (!this.#askNext() && (this.#wantsWord.size === 0 || this.#isCutOff)) this.#starve()
+    if (!this.#askNext() && (this.#candidates.wordsDue === 0 || this.#isCutOff)) this.#starve()
     this.#isAdvancing = false
   }
 
@@ -197,21 +137,20 @@ export class BlockFetch implements ProgressListener {
   ended(ask: Ask): void {
     const { supplier } = ask
     if (this.#live.get(supplier) === ask) this.#live.delete(supplier)
-    this.#wantsWord.delete(supplier)
+    this.#candidates.endWord(supplier)
     this.#connectMore()
     this.advance()
   }
 
   /** A peer said that it has the block. Who was asked for it and has said nothing so far is not waited for long. */
   promised(supplier: Supplier): void {
-    this.#wantsWord.delete(supplier)
     // It was not asked for the block itself; but it may have been asked because the block takes long.
-    const isLate = this.#asked.delete(supplier)
+    const isLate = this.#candidates.promised(supplier)
     if (this.#isOver) return
     const isPromised = [...this.#live.keys()].some(asked => asked.hasPromised(this.multihash))
     if (this.#live.size > 0 && (isLate || !isPromised)) {
       if (this.#isTrial && this.#live.size < MAX_RACERS && this.#context.takeTrial()) this.#askNext()
-      else this.#planHedge(MIN_GRACE_MS, true)
+      else this.#hedge.plan(MIN_GRACE_MS, true)
     }
     this.advance()
   }
@@ -224,13 +163,12 @@ export class BlockFetch implements ProgressListener {
       const ask = supplier.asks.get(this.multihash)
       if (ask?.kind === 'BLOCK') this.#live.set(supplier, ask)
     }
-    this.#retryMs = MIN_RETRY_MS
-    this.#planRetry(MIN_GRACE_MS)
+    this.#retry.restart(MIN_GRACE_MS)
   }
 
   /** A peer lacks the block: so may others. */
   lacked(ask: Ask): void {
-    this.#lacking.add(ask.supplier)
+    this.#candidates.lacked(ask.supplier)
     const racers = this.#isOver ? [] : this.#askAround()
     this.ended(ask)
     this.#tellAsked(racers)
@@ -239,42 +177,23 @@ export class BlockFetch implements ProgressListener {
   /** A peer is gone, with all that was asked of it. */
   forget(supplier: Supplier): void {
     this.#addressed.delete(supplier)
-    this.#lacking.delete(supplier)
-    this.#asked.delete(supplier)
     this.#live.delete(supplier)
-    this.#wantsWord.delete(supplier)
+    this.#candidates.forget(supplier)
   }
 
   deliver(block: Uint8Array, supplier: Supplier): void {
-    const waiters = [...this.#waiters]
+    const waiters = this.#waiters.list()
     this.forget(supplier)
     this.#end(true)
-    for (const waiter of waiters) {
-      this.#dismiss(waiter)
-      waiter.watcher.tell(cid => progress('bitswap:block', { cid, sender: supplier.link.peer }))
-      waiter.resolve(block)
-    }
+    const sender = supplier.link.peer
+    this.#waiters.resolve(waiters, block, cid => progress('bitswap:block', { cid, sender }))
   }
 
   /** Ends it for all who wait. */
   fail(reason: unknown): void {
-    const waiters = [...this.#waiters]
+    const waiters = this.#waiters.list()
     this.#end()
-    for (const waiter of waiters) {
-      this.#dismiss(waiter)
-      waiter.reject(reason)
-    }
-  }
-
-  #leave(waiter: Waiter): void {
-    this.#dismiss(waiter)
-    waiter.reject(waiter.watcher.signal!.reason)
-    if (this.#waiters.size === 0) this.#end()
-  }
-
-  #dismiss(waiter: Waiter): void {
-    this.#waiters.delete(waiter)
-    waiter.watcher.signal?.removeEventListener('abort', waiter.onAbort)
+    this.#waiters.reject(waiters, reason)
   }
 
   #end(isDelivered = false): void {
@@ -283,7 +202,9 @@ export class BlockFetch implements ProgressListener {
     // Else it would never be known how that peer does.
     if (this.#probe !== undefined && (!isDelivered || this.#probe.isOverdue))
       this.#context.withdraw(this.#probe.supplier, this)
-    for (const deadline of [this.#hedge, this.#search, this.#retry]) deadline?.cancel()
+    this.#hedge.cancel()
+    this.#search.cancel()
+    this.#retry.cancel()
     for (const supplier of this.#addressed) this.#context.withdraw(supplier, this)
     this.#context.onOver(this)
   }
@@ -298,8 +219,8 @@ export class BlockFetch implements ProgressListener {
     if (!this.#context.isOutage) return isAsked
     this.#isCutOff = true
     if (!isAsked) return false
-    for (const supplier of this.#eligible())
-      if (this.#wantsWord.size < MAX_ASKED_AROUND && !supplier.hasPromised(this.multihash))
+    for (const supplier of this.#candidates.list())
+      if (this.#candidates.wordsDue < MAX_ASKED_AROUND && !supplier.hasPromised(this.multihash))
         this.#ask(supplier)
     return true
   }
@@ -326,10 +247,10 @@ export class BlockFetch implements ProgressListener {
     const kind = this.#kindFor(supplier)
     const isAsked = kind === 'BLOCK' ? this.#askForBlock(supplier) : this.#askForWord(supplier)
     if (!isAsked) return false
-    this.#planHedge(this.#context.hedgeAfterMs(), false)
-    this.#asked.add(supplier)
+    this.#hedge.plan(this.#context.hedgeAfterMs(), false)
+    this.#candidates.asked(supplier)
     if (kind === 'HAVE') return true
-    if (this.#standing(supplier) === 'ORDINARY') this.#askBesides()
+    if (this.#standingOf(supplier) === 'ORDINARY') this.#askBesides()
     const racers = this.#isUnsure(supplier) ? this.#askAround() : []
     this.#tellAsked([supplier, ...racers])
     return true
@@ -339,7 +260,7 @@ export class BlockFetch implements ProgressListener {
     const ask = this.#context.ask(supplier, this, 'BLOCK')
     if (ask === undefined) return false
     this.#addressed.add(supplier)
-    this.#asked.add(supplier)
+    this.#candidates.asked(supplier)
     this.#live.set(supplier, ask)
     return true
   }
@@ -363,34 +284,10 @@ export class BlockFetch implements ProgressListener {
    */
   #askBesides(): void {
     if (this.#probe !== undefined) return
-    const eligible = this.#eligible()
-    const supplier =
-      eligible.find(supplier => this.#standing(supplier) === 'PROBATION') ?? this.#pickTrial(eligible)
+    const left = this.#candidates.list()
+    const supplier = pickProbe(left, this.#live, this.#standingOf, this.#context)
     this.#probe = supplier && this.#context.ask(supplier, this, 'BLOCK')
-    if (this.#probe !== undefined) this.#asked.add(this.#probe.supplier)
-  }
-
-  /** One that is new, or else one that does badly as far as is known, which is not asked otherwise. */
-  #pickTrial(eligible: readonly Supplier[]): Supplier | undefined {
-    const idle = eligible.filter(({ asks }) => asks.size === 0)
-    const picked =
-      idle.find(supplier => this.#standing(supplier) === 'UNKNOWN') ??
-      idle.find(supplier => this.#isForgotten(supplier))
-    return picked !== undefined && this.#context.takeTrial() ? picked : undefined
-  }
-
-  /** Whether a peer was left alone for a while since others are better, which may be over. */
-  #isForgotten({ pace, lastAskedMs }: Supplier): boolean {
-    const now = this.#context.deadlines.awakeMs
-    if (now - lastAskedMs < FORGOTTEN_MS) return false
-    const bestMs = Math.min(...[...this.#live.keys()].map(asked => asked.pace.expectedMs(now, 0)))
-    return pace.expectedMs(now, 0) > AS_GOOD * bestMs
-  }
-
-  #standing(supplier: Supplier): Standing {
-    const standing = this.#context.standing(supplier)
-    const isKnown = supplier.pace.isKnown || supplier.hasPromised(this.multihash)
-    return standing === 'ORDINARY' && !isKnown ? 'UNKNOWN' : standing
+    if (this.#probe !== undefined) this.#candidates.asked(this.#probe.supplier)
   }
 
   /** Whether a peer may well not deliver: it often lacks blocks, or nothing is known of anybody. */
@@ -417,48 +314,28 @@ export class BlockFetch implements ProgressListener {
 
   /** Returns whether the peer was asked. */
   #askForWord(supplier: Supplier): boolean {
-    if (supplier.hasPromised(this.multihash) || this.#wantsWord.size >= MAX_ASKED_AROUND) return false
+    if (supplier.hasPromised(this.multihash) || this.#candidates.wordsDue >= MAX_ASKED_AROUND) return false
     if (this.#context.ask(supplier, this, 'HAVE') === undefined) return false
     this.#addressed.add(supplier)
-    this.#wantsWord.add(supplier)
+    this.#candidates.askedForWord(supplier)
     return true
   }
 
-  /** Has another peer asked if there is no block by then. @param isFree - whether that is no matter of the budget */
-  #planHedge(afterMs: number, isFree: boolean): void {
-    this.#hedge?.cancel()
-    this.#hedge = this.#context.deadlines.add(afterMs, () => {
-      if (this.#live.size === 0) return
-      const restMs = this.#queuedForMs()
-      if (restMs > 0) {
-        this.#planHedge(restMs, isFree)
-        return
-      }
-      for (const ask of this.#live.values()) this.#context.isTakingLong(ask)
-      this.#connectMore()
-      const isUseful = this.#eligible().length > 0
-      // Who is tried out is asked for little, and a word costs little: that is no matter of the budget either.
-      const costsNothing = isFree || this.#isTrial || this.#context.isOutage
-      const mayAsk = isUseful && (costsNothing || this.#context.takeHedge())
-      const isAsked = mayAsk && this.#askNext()
-      if (!isAsked) this.#planHedge(this.#context.hedgeAfterMs(), false)
-    })
-  }
-
-  /**
-   * How much longer the block may be expected to wait for others that the same peer is sending, in ms: what it takes is the line,
-   * on which a second copy would only be in the way.
-   */
-  #queuedForMs(): number {
-    const now = this.#context.deadlines.awakeMs
-    const usualMs = this.#context.hedgeAfterMs()
-    const asks = [...this.#live.values()]
-    if (now - Math.min(...asks.map(({ askedAtMs }) => askedAtMs)) >= MAX_QUEUED * usualMs) return 0
-    return Math.max(...asks.map(({ supplier }) => supplier.lastDeliveredMs)) + usualMs - now
+  /** The block takes long: another peer is asked as well, if there is one. @param isFree - whether that is no matter of the budget */
+  #onLate(isFree: boolean): void {
+    for (const ask of this.#live.values()) this.#context.isTakingLong(ask)
+    this.#connectMore()
+    const isUseful = this.#candidates.list().length > 0
+    // Who is tried out is asked for little, and a word costs little: that is no matter of the budget either.
+    const costsNothing = isFree || this.#isTrial || this.#context.isOutage
+    const mayAsk = isUseful && (costsNothing || this.#context.takeHedge())
+    const isAsked = mayAsk && this.#askNext()
+    if (!isAsked) this.#hedge.plan(this.#context.hedgeAfterMs(), false)
   }
 
   get #isAnybodyKnown(): boolean {
-    return [...this.#context.suppliers()].some(({ pace }) => pace.isKnown)
+    for (const { pace } of this.#context.suppliers()) if (pace.isKnown) return true
+    return false
   }
 
   /** Whether somebody is waited for who had not delivered anything when he was asked. */
@@ -468,85 +345,35 @@ export class BlockFetch implements ProgressListener {
 
   /** Those that are connected may not do. */
   #connectMore(): void {
-    if (!this.#isOver && this.#connectingSoon === 0) this.#context.connectMore(this)
+    if (!this.#isOver && !this.#connecting.isAnySoon) this.#context.connectMore(this)
   }
 
-  /** One of the best peers: of two taken by chance the one that is expected to deliver sooner. */
   #choose(except: ReadonlySet<Supplier>): Supplier | undefined {
-    const ranked = this.#ranked().filter(({ supplier }) => !except.has(supplier))
-    const best = ranked[0]
-    if (best === undefined) return undefined
-    const asGood = ranked.filter(({ costMs }) => costMs <= AS_GOOD * best.costMs)
-    const pick = (): number => Math.floor(this.#context.random() * asGood.length)
-    return asGood[Math.min(pick(), pick())]!.supplier
+    const left = this.#ranked().filter(({ supplier }) => !except.has(supplier))
+    return pickAmongBest(left, this.#context.random)
   }
 
-  /** Who can be asked of those that stand best, by the time that is expected to pass until the block is there. */
-  #ranked(): Array<{ supplier: Supplier; costMs: number }> {
+  /** Who can be asked of those that stand best, the best first. */
+  #ranked(): Ranked[] {
     const now = this.#context.deadlines.awakeMs
-    const byStanding = Map.groupBy(this.#eligible(), supplier => this.#standing(supplier))
-    const eligible = standings.map(standing => byStanding.get(standing)).find(Boolean) ?? []
-    const known = eligible.filter(({ pace }) => pace.isKnown)
-    // Of who is not known yet the best is expected.
-    const unknownMs = Math.max(1, Math.min(...known.map(({ pace }) => pace.expectedMs(now, 0)), 1_000))
-    const isPromised = eligible.some(supplier => supplier.hasPromised(this.multihash))
-    const costOf = (supplier: Supplier): number => {
-      const { pace, waiting } = supplier
-      const share = supplier.hasPromised(this.multihash) ? 1 : isPromised ? UNPROMISED_SHARE : pace.hitShare
-      return (Math.max(1, pace.expectedMs(now, unknownMs)) * (1 + waiting)) / share
-    }
-    return eligible
-      .map(supplier => ({ supplier, costMs: costOf(supplier) }))
-      .sort((one, other) => one.costMs - other.costMs)
+    return rank(this.#candidates.list(), this.multihash, this.#standingOf, now)
   }
 
-  #eligible(): Supplier[] {
-    return [...this.#context.suppliers()].filter(
-      supplier => this.#isEligible(supplier) && !this.#wantsWord.has(supplier)
-    )
-  }
-
-  #isEligible(supplier: Supplier): boolean {
-    return (
-      !this.#asked.has(supplier) &&
-      !this.#lacking.has(supplier) &&
-      !(this.#believesOthers && supplier.lacks(this.multihash)) &&
-      !supplier.isFull &&
-      this.#context.mayAsk(supplier)
-    )
-  }
-
-  /** Nobody is left to ask. */
+  /** Nobody is left to ask: more are looked for, unless there will be some. */
   #starve(): void {
-    if (!this.#isSearched && !this.#hasProspects()) {
+    if (!this.#isSearched && !this.#connecting.isAny && !this.#candidates.mayHaveRoom) {
       this.#isSearched = true
       this.#context.search(this)
     }
-    if (this.#retry !== undefined) return
-    // Not all at once.
-    this.#planRetry(this.#retryMs * (1 - this.#context.random() / 2))
-    this.#retryMs = Math.min(MAX_RETRY_MS, 2 * this.#retryMs)
+    this.#retry.plan()
   }
 
-  /** Has those asked once more who have said nothing by then. */
-  #planRetry(afterMs: number): void {
-    this.#retry?.cancel()
-    this.#retry = this.#context.deadlines.add(afterMs, () => {
-      this.#retry = undefined
-      this.#isSearched = false
-      for (const supplier of this.#asked)
-        if (supplier.asks.get(this.multihash)?.isOverdue !== false) this.#asked.delete(supplier)
-      for (const [supplier, { isOverdue }] of this.#live) if (isOverdue) this.#live.delete(supplier)
-      if (!this.isWaiting) this.#believesOthers = false
-      this.advance()
-    })
-  }
-
-  /** Whether somebody has only to have room, or to be connected. */
-  #hasProspects(): boolean {
-    if (this.#connecting > 0) return true
-    const mayHaveRoom = (supplier: Supplier): boolean =>
-      !this.#asked.has(supplier) && !supplier.lacks(this.multihash) && this.#context.mayAsk(supplier)
-    return [...this.#context.suppliers()].some(mayHaveRoom)
+  /** Has those asked once more who have said nothing. */
+  #onRetry(): void {
+    this.#isSearched = false
+    this.#candidates.retry()
+    for (const [supplier, { isOverdue }] of this.#live) if (isOverdue) this.#live.delete(supplier)
+    if (!this.isWaiting) this.#candidates.doubtOthers()
+    this.advance()
   }
 }

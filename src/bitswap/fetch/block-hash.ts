@@ -1,4 +1,5 @@
 import { varint } from 'multiformats'
+import type { CID } from 'multiformats/cid'
 import type { MultihashDigest } from 'multiformats/hashes/interface'
 import { sha256, sha512 } from 'multiformats/hashes/sha2'
 import { textOf } from '../multihash.ts'
@@ -43,6 +44,16 @@ export function readPrefix(bytes: Uint8Array): Prefix | undefined {
   }
   const [version, codec, hashCode, size] = fields as [number, number, number, number]
   return { version, codec, hashCode, size }
+}
+
+/** Whether a CID is of the kind that a block's prefix says. */
+export function isLike({ version, code, multihash }: CID, prefix: Prefix): boolean {
+  return (
+    version === prefix.version &&
+    code === prefix.codec &&
+    multihash.code === prefix.hashCode &&
+    multihash.size === prefix.size
+  )
 }
 
 /** The multihash of a block as text; `undefined` if its hash function is not known. */

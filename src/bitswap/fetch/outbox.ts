@@ -1,5 +1,5 @@
 import type { Stream, StreamCloseEvent } from '@libp2p/interface'
-import type { Deadline, Deadlines } from '../deadlines.ts'
+import type { Deadline, Deadlines } from '../../core/deadlines.ts'
 import { textOf } from '../multihash.ts'
 import { encodeWants, type WantLine } from './want-message.ts'
 

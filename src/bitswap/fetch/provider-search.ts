@@ -3,8 +3,8 @@ import type { ConnectionManager } from '@libp2p/interface-internal'
 import { peerIdFromCID, peerIdFromString } from '@libp2p/peer-id'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
+import type { Deadlines } from '../../core/deadlines.ts'
 import type { Clock } from '../../core/index.ts'
-import type { Deadlines } from '../deadlines.ts'
 import { type FetchProgress, nobody, type ProgressListener, progress } from './fetch-progress.ts'
 
 /** Somebody who may have a block: by peer id (as such or as a CID, as Helia gives them) or by address. */

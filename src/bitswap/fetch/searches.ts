@@ -1,4 +1,4 @@
-import type { Deadline, Deadlines } from '../deadlines.ts'
+import type { Deadline, Deadlines } from '../../core/deadlines.ts'
 
 /** Searches under way at once, and the longest one may take, in ms: those of boxo's provider query manager. */
 const MAX_SEARCHES = 8

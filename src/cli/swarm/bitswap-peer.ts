@@ -15,7 +15,7 @@ import { createLibp2p } from 'libp2p'
 import type { CID } from 'multiformats/cid'
 import { type BlocksRequest, makeBlocks, makeBytes } from './blocks.ts'
 import { DelayProxy } from './delay-proxy.ts'
-import type { Fault, FileRequest, PeerSetup, PeerStats } from './peer-messages.ts'
+import type { Fault, FileRequest, PeerSetup, PeerStats } from './peer-commands.ts'
 
 const BITSWAP = '/ipfs/bitswap/1.2.0'
 

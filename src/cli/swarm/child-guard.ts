@@ -10,6 +10,8 @@ const guarded = new Set<ChildProcess>()
  * behind: to kill this process with SIGKILL.
  */
 export function killWithParent(child: ChildProcess): void {
+  // There was no process to be had, and so there is nobody whose end could be noticed.
+  if (child.pid === undefined) return
   if (guarded.size === 0) listen()
   guarded.add(child)
   child.once('exit', () => {

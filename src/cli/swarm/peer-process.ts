@@ -1,17 +1,12 @@
 import { BitswapPeer } from './bitswap-peer.ts'
-import type { AnswerMessage, CommandMessage, PeerCommands } from './peer-messages.ts'
+import type { PeerCommands } from './peer-commands.ts'
+import { serveCommands } from './serve-commands.ts'
 
-// The program that a peer of a swarm is, in a process of its own; `PeerChild` runs it.
-
-type Handlers = {
-  [Name in keyof PeerCommands]: (
-    ...args: Parameters<PeerCommands[Name]>
-  ) => ReturnType<PeerCommands[Name]> | Promise<ReturnType<PeerCommands[Name]>>
-}
+// The program that a peer of a swarm is, in a process of its own; `SwarmPeer` runs it.
 
 const { promise: started, resolve: onStarted } = Promise.withResolvers<BitswapPeer>()
 
-const handlers: Handlers = {
+serveCommands<PeerCommands>({
   async start(setup) {
     const peer = await BitswapPeer.start(setup)
     onStarted(peer)
@@ -21,24 +16,4 @@ const handlers: Handlers = {
   addFile: async request => (await started).addFile(request),
   setFault: async fault => (await started).setFault(fault),
   stats: async () => (await started).stats()
-}
-
-async function answer({ id, name, args }: CommandMessage): Promise<AnswerMessage> {
-  try {
-    const handle = handlers[name] as (...given: unknown[]) => unknown
-    return { id, value: await handle(...args) }
-  } catch (error) {
-    return { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }
-  }
-}
-
-// Ctrl-C reaches all processes of a terminal; what becomes of the peers then, their parent decides.
-process.on('SIGINT', () => {})
-process.once('disconnect', () => process.exit())
-// It may have happened while this file was loaded.
-if (!process.connected) process.exit()
-
-process.on('message', async (command: CommandMessage) => {
-  const message = await answer(command)
-  if (process.connected) process.send!(message)
 })

@@ -1,9 +1,18 @@
+import { extname } from 'node:path'
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { BlocksRequest } from './blocks.ts'
-import { PeerChild } from './peer-child.ts'
-import type { Fault, FileRequest, PeerSetup, PeerStats } from './peer-messages.ts'
+import { ChildProgram } from './child-program.ts'
+import type { Fault, FileRequest, PeerCommands, PeerSetup, PeerStats } from './peer-commands.ts'
+
+/** How long a peer may take for any command. Starting takes by far the longest, the more so side by side. */
+const ANSWER_LIMIT_MS = 30_000
+
+/** The program beside this file: `.ts` among the sources, `.js` among what was built. */
+const program = new URL(`./peer-process${extname(import.meta.filename)}`, import.meta.url)
+
+type PeerChild = ChildProgram<PeerCommands>
 
 /** How a peer shall be. */
 export interface PeerPlan {
@@ -92,7 +101,12 @@ export class SwarmPeer {
   /** Starts a new process, with the same identity, port and content, and the fault last set. */
   async restart(): Promise<void> {
     await this.kill()
-    const child = new PeerChild(this.name)
+    const child: PeerChild = new ChildProgram({
+      name: `Peer ${this.name}`,
+      program,
+      stderr: 'keep',
+      answerLimitMs: ANSWER_LIMIT_MS
+    })
     this.#child = child
     this.#port = await child.call('start', { ...this.#setup, port: this.#port, fault: this.#fault })
     for (const add of this.#content) await add(child)
@@ -100,7 +114,7 @@ export class SwarmPeer {
 
   /** Ends its process in good order, within about a second. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#child?.end()
+    await this.#child?.[Symbol.asyncDispose]()
   }
 
   async #add<Answer>(add: (child: PeerChild) => Promise<Answer>): Promise<Answer> {

@@ -2,7 +2,13 @@ import { varint } from 'multiformats'
 import { CID } from 'multiformats/cid'
 import { sha256, sha512 } from 'multiformats/hashes/sha2'
 import { describe, expect, test } from 'vitest'
-import { type Hasher, hashBlock, loadSha2, readPrefix } from '../../../src/bitswap/fetch/block-hash.ts'
+import {
+  type Hasher,
+  hashBlock,
+  isLike,
+  loadSha2,
+  readPrefix
+} from '../../../src/bitswap/fetch/block-hash.ts'
 import { textOf } from '../../../src/bitswap/multihash.ts'
 
 const DATA = new TextEncoder().encode('a block')
@@ -83,5 +89,19 @@ describe('the hash of a block', () => {
     ['it is said to be so short that it proves nothing', { ...known, size: 4 }, loadSha2]
   ])('is unknown when %s', async (_, prefix, load) => {
     expect(await hashBlock(prefix, DATA, load)).toBe(undefined)
+  })
+})
+
+describe('a CID is of the kind a prefix says', () => {
+  const prefix = { version: 1, codec: 0x55, hashCode: 0x12, size: 32 }
+
+  test.each([
+    ['if they agree', prefix, true],
+    ['not with another version', { ...prefix, version: 0 }, false],
+    ['not with another codec', { ...prefix, codec: 0x70 }, false],
+    ['not with another hash function', { ...prefix, hashCode: 0x13 }, false],
+    ['not with another length', { ...prefix, size: 20 }, false]
+  ])('%s', async (_, other, expected) => {
+    expect(isLike(CID.createV1(0x55, await sha256.digest(DATA)), other)).toBe(expected)
   })
 })

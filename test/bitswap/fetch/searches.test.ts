@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Deadlines } from '../../../src/bitswap/deadlines.ts'
 import { Searches } from '../../../src/bitswap/fetch/searches.ts'
+import { Deadlines } from '../../../src/core/deadlines.ts'
 import { ManualClock } from '../../../src/core/index.ts'
 import { settlePromises } from '../../support/drive.ts'
 

@@ -1,11 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import type { BitswapPeerStatus, BitswapProtectionInit } from '../../../src/bitswap/index.ts'
-import { killWithParent } from '../../../src/cli/swarm/child-guard.ts'
+import { ChildProgram } from '../../../src/cli/swarm/child-program.ts'
 import type { Reachable } from './client.ts'
-
-const program = fileURLToPath(new URL('./client-program.ts', import.meta.url))
 
 /** What there is of a node and its protection at a moment, after garbage was collected. */
 export interface Traces {
@@ -51,56 +46,14 @@ export interface ClientCommands {
   census(): Census
 }
 
-export interface CommandMessage<Name extends keyof ClientCommands = keyof ClientCommands> {
-  readonly id: number
-  readonly name: Name
-  readonly args: Parameters<ClientCommands[Name]>
-}
-
-type AnswerMessage = { readonly id: number } & ({ readonly value: unknown } | { readonly error: string })
-
 /** A {@link Client} in a process of its own, in which garbage can be collected at will. */
-export class ClientChild implements AsyncDisposable {
-  readonly #child: ChildProcess
-  readonly #pending = new Map<number, PromiseWithResolvers<unknown>>()
-  #nextId = 0
-
+export class ClientChild extends ChildProgram<ClientCommands> {
   constructor() {
-    this.#child = fork(program, {
-      execArgv: ['--expose-gc', '--disable-warning=ExperimentalWarning'],
-      serialization: 'advanced'
+    super({
+      name: 'The client',
+      program: new URL('./client-program.ts', import.meta.url),
+      execArgv: ['--expose-gc', '--disable-warning=ExperimentalWarning']
     })
-    killWithParent(this.#child)
-    this.#child.on('message', (answer: AnswerMessage) => {
-      const pending = this.#pending.get(answer.id)
-      if ('error' in answer) pending?.reject(new Error(answer.error))
-      else pending?.resolve(answer.value)
-    })
-    this.#child.once('exit', code => {
-      for (const { reject } of this.#pending.values()) reject(new Error(`The client ended (${code})`))
-    })
-  }
-
-  async call<Name extends keyof ClientCommands>(
-    name: Name,
-    ...args: Parameters<ClientCommands[Name]>
-  ): Promise<ReturnType<ClientCommands[Name]>> {
-    const id = this.#nextId++
-    const pending = Promise.withResolvers<unknown>()
-    this.#pending.set(id, pending)
-    this.#child.send({ id, name, args } satisfies CommandMessage<Name>)
-    try {
-      return (await pending.promise) as ReturnType<ClientCommands[Name]>
-    } finally {
-      this.#pending.delete(id)
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
-    const ended = once(this.#child, 'exit')
-    this.#child.kill('SIGKILL')
-    await ended
   }
 }
 

@@ -7,8 +7,9 @@ import { DeferredStream } from '../../../src/bitswap/deferred-stream.ts'
 import { MessageReader } from '../../../src/bitswap/message-reader.ts'
 import { Override } from '../../../src/bitswap/override.ts'
 import { WantLedger } from '../../../src/bitswap/want-ledger.ts'
+import { serveCommands } from '../../../src/cli/swarm/serve-commands.ts'
 import { BITSWAP, Client } from './client.ts'
-import type { Census, ClientCommands, CommandMessage, Traces } from './client-child.ts'
+import type { Census, ClientCommands, Traces } from './client-child.ts'
 import { CountingClock } from './counting-clock.ts'
 
 // A client in a process of its own, so that its memory and its timers can be measured; `ClientChild` runs it.
@@ -24,7 +25,7 @@ const clock = new CountingClock()
 let client: Client
 let components: Components
 
-const handlers: { [Name in keyof ClientCommands]: (...args: Parameters<ClientCommands[Name]>) => unknown } = {
+serveCommands<ClientCommands>({
   async start(protection) {
     client = await Client.start({
       protection,
@@ -72,7 +73,7 @@ const handlers: { [Name in keyof ClientCommands]: (...args: Parameters<ClientCom
   connections: () => client.libp2p.getConnections().length,
   traces,
   census
-}
+})
 
 async function traces(): Promise<Traces> {
   // What is held by something that ends on its own soon, such as a closing socket, does not count.
@@ -119,13 +120,3 @@ function ownMethods(owner: object): Record<string, string> {
   const methods = Object.entries(owner).filter(([, value]) => typeof value === 'function')
   return Object.fromEntries(methods.map(([name, { name: ownName }]) => [name, ownName]))
 }
-
-process.once('disconnect', () => process.exit())
-process.on('message', async ({ id, name, args }: CommandMessage) => {
-  try {
-    const value = await (handlers[name] as (...given: unknown[]) => unknown)(...args)
-    process.send!({ id, value })
-  } catch (error) {
-    process.send!({ id, error: String((error as Error).stack) })
-  }
-})

@@ -1,11 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { type KadDHTInit, passthroughMapper } from '@libp2p/kad-dht'
-import { killWithParent } from '../../../src/cli/swarm/child-guard.ts'
+import { ChildProgram } from '../../../src/cli/swarm/child-program.ts'
 import type { Reachable } from './client.ts'
-
-const program = fileURLToPath(new URL('./dht-program.ts', import.meta.url))
 
 /** What all nodes of a DHT on 127.0.0.1 have in common: the public one has no room for such addresses. */
 export const localDht: Readonly<KadDHTInit> = {
@@ -23,33 +18,31 @@ export interface DhtPlan {
   readonly neighbours?: readonly string[]
 }
 
+export interface DhtCommands {
+  /** Comes first, and once. Answers where it can be dialled. */
+  start(plan: DhtPlan): Reachable
+}
+
 /** A server of a DHT, in a process of its own. */
-export class DhtPeer implements AsyncDisposable, Reachable {
-  readonly peerId: string
-  readonly multiaddr: string
-  readonly #child: ChildProcess
+export class DhtPeer extends ChildProgram<DhtCommands> implements Reachable {
+  readonly peerId: string = ''
+  readonly multiaddr: string = ''
 
   static async start(plan: DhtPlan): Promise<DhtPeer> {
-    const execArgv = ['--disable-warning=ExperimentalWarning']
-    const child = fork(program, [JSON.stringify(plan)], { execArgv })
-    killWithParent(child)
-    const ended = once(child, 'exit').then(([code]) => {
-      throw new Error(`The DHT peer ended (${code})`)
+    const peer = new DhtPeer()
+    try {
+      return Object.assign(peer, await peer.call('start', plan))
+    } catch (error) {
+      await peer.kill()
+      throw error
+    }
+  }
+
+  private constructor() {
+    super({
+      name: 'The DHT peer',
+      program: new URL('./dht-program.ts', import.meta.url),
+      execArgv: ['--disable-warning=ExperimentalWarning']
     })
-    const [address] = await Promise.race([once(child, 'message'), ended])
-    return new DhtPeer(child, address)
-  }
-
-  private constructor(child: ChildProcess, { peerId, multiaddr }: Reachable) {
-    this.#child = child
-    this.peerId = peerId
-    this.multiaddr = multiaddr
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
-    const ended = once(this.#child, 'exit')
-    this.#child.kill('SIGKILL')
-    await ended
   }
 }

@@ -6,22 +6,23 @@ import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { serveCommands } from '../../../src/cli/swarm/serve-commands.ts'
 import { BITSWAP } from './client.ts'
-import { type DhtPlan, localDht } from './dht-peer.ts'
+import { type DhtCommands, localDht } from './dht-peer.ts'
 
 // A server of a DHT in a process of its own; `DhtPeer` runs it.
 
-process.once('disconnect', () => process.exit())
-
-const { isResetting = false, neighbours = [] }: DhtPlan = JSON.parse(process.argv[2]!)
-
-const node = await createLibp2p({
-  addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
-  transports: [tcp()],
-  connectionEncrypters: [noise()],
-  streamMuxers: [yamux()],
-  services: { identify: identify(), ping: ping(), dht: kadDHT({ ...localDht, clientMode: false }) }
+serveCommands<DhtCommands>({
+  async start({ isResetting = false, neighbours = [] }) {
+    const node = await createLibp2p({
+      addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+      services: { identify: identify(), ping: ping(), dht: kadDHT({ ...localDht, clientMode: false }) }
+    })
+    if (isResetting) await node.handle(BITSWAP, stream => stream.abort(new Error('a fault on purpose')))
+    for (const neighbour of neighbours) await node.dial(multiaddr(neighbour))
+    return { peerId: node.peerId.toString(), multiaddr: node.getMultiaddrs()[0]!.toString() }
+  }
 })
-if (isResetting) await node.handle(BITSWAP, stream => stream.abort(new Error('a fault on purpose')))
-for (const neighbour of neighbours) await node.dial(multiaddr(neighbour))
-process.send!({ peerId: node.peerId.toString(), multiaddr: node.getMultiaddrs()[0]!.toString() })

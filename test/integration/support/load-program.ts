@@ -9,9 +9,10 @@ import { type TCPSocketOptions, tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { makeBlocks } from '../../../src/cli/swarm/blocks.ts'
+import { serveCommands } from '../../../src/cli/swarm/serve-commands.ts'
 import { cidOf, wants } from '../../bitswap/support/messages.ts'
 import { BITSWAP, Client } from './client.ts'
-import type { FetchLoad, Flooded, FloodLoad, LoadCommand } from './load-child.ts'
+import type { Flooded, FloodLoad, LoadCommands } from './load-child.ts'
 
 // Peers that ask a server for blocks, in a process of their own; `LoadChild` runs it.
 
@@ -22,12 +23,12 @@ const DIGEST_BYTES = 32
 let flooders: Libp2p[] = []
 let isFlooding = false
 
-const handlers = {
-  async connect({ server, peers }: FloodLoad): Promise<void> {
+serveCommands<LoadCommands>({
+  async connect({ server, peers }) {
     flooders = await Promise.all(Array.from({ length: peers }, (_, index) => createPeer(index)))
     for (const flooder of flooders) await flooder.dial(multiaddr(server.multiaddr))
   },
-  async flood(load: FloodLoad): Promise<Flooded> {
+  async flood(load) {
     isFlooding = true
     const server = peerIdFromString(load.server.peerId)
     const sent = await Promise.all(flooders.map(flooder => flood(flooder, server, load)))
@@ -36,16 +37,15 @@ const handlers = {
       refused: sent.reduce((sum, { refused }) => sum + refused, 0)
     }
   },
-  endFlood(): void {
+  endFlood() {
     isFlooding = false
   },
-  /** Fetches blocks the stock way, and answers how long each took, in ms. */
-  async fetch({ server, blocks, concurrency }: FetchLoad): Promise<number[]> {
+  async fetch({ server, blocks, concurrency }) {
     await using client = await Client.start({ protection: { mode: 'off' } })
     await client.connect(server)
     return await client.getAll(await makeBlocks(blocks), concurrency)
   }
-}
+})
 
 /** Each has an address of its own. */
 function createPeer(index: number): Promise<Libp2p> {
@@ -93,13 +93,3 @@ function withOtherCids(template: Uint8Array): Uint8Array {
   }
   return message
 }
-
-process.once('disconnect', () => process.exit())
-process.on('message', async ({ id, name, args }: LoadCommand) => {
-  try {
-    const value = await (handlers[name] as (...given: unknown[]) => unknown)(...args)
-    process.send!({ id, value })
-  } catch (error) {
-    process.send!({ id, error: String((error as Error).stack) })
-  }
-})

@@ -1,12 +1,12 @@
 import { ConnectionClosedError, type PeerId, type Stream } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
-import { Deadlines } from '../../../../src/bitswap/deadlines.ts'
 import type { BlockFetch } from '../../../../src/bitswap/fetch/block-fetch.ts'
 import { BlockFetcher, type FetchOptions } from '../../../../src/bitswap/fetch/block-fetcher.ts'
 import { type HasherLoader, loadSha2 } from '../../../../src/bitswap/fetch/block-hash.ts'
 import type { Fault } from '../../../../src/bitswap/fetch/fault.ts'
 import { readMultihash } from '../../../../src/bitswap/multihash.ts'
 import { type PeerLink, PeerLinks } from '../../../../src/bitswap/peer-link.ts'
+import { Deadlines } from '../../../../src/core/deadlines.ts'
 import {
   ManualClock,
   type PeerStatus,

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/index.ts'
+import type { Clock } from './clock.ts'
 import { Ring, RingElement } from './ring.ts'
 
 /** How exact deadlines are, in ms. While any is waited for, the time is looked at this often. */

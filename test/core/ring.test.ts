@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Ring, RingElement } from '../../src/bitswap/ring.ts'
+import { Ring, RingElement } from '../../src/core/ring.ts'
 
 class Numbered extends RingElement {
   readonly number: number

@@ -50,15 +50,3 @@ export interface PeerCommands {
   setFault(fault: Fault): void
   stats(): PeerStats
 }
-
-/** From the parent to the peer's process. */
-export interface CommandMessage<Name extends keyof PeerCommands = keyof PeerCommands> {
-  readonly id: number
-  readonly name: Name
-  readonly args: Parameters<PeerCommands[Name]>
-}
-
-/** From the peer's process to its parent: how the command with this id ended. */
-export type AnswerMessage =
-  | { readonly id: number; readonly value: unknown }
-  | { readonly id: number; readonly error: string }

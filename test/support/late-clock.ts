@@ -1,4 +1,4 @@
-import { type Clock, ManualClock } from '../../../src/core/index.ts'
+import { type Clock, ManualClock } from '../../src/core/index.ts'
 
 /** A clock whose timers may come late, as those of a process do that was held up. */
 export class LateClock implements Clock {

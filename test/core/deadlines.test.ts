@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Deadlines } from '../../src/bitswap/deadlines.ts'
-import { LateClock } from './support/late-clock.ts'
+import { Deadlines } from '../../src/core/deadlines.ts'
+import { LateClock } from '../support/late-clock.ts'
 
 const TICK_MS = 25
 /** More than this between two looks is a stall. */

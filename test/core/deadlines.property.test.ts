@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Deadline, Deadlines } from '../../src/bitswap/deadlines.ts'
+import { type Deadline, Deadlines } from '../../src/core/deadlines.ts'
 import { ManualClock } from '../../src/core/index.ts'
 
 const TICK_MS = 25

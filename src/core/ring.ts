@@ -30,6 +30,11 @@ export class Ring<Element extends RingElement> {
     return [...this].length
   }
 
+  /** The one added last; `undefined` if it is empty. */
+  get last(): Element | undefined {
+    return this.isEmpty ? undefined : (this.#ends.before as Element)
+  }
+
   add(element: Element): void {
     element.before = this.#ends.before
     element.after = this.#ends
