@@ -25,7 +25,8 @@ const layers: Readonly<Record<string, Layer>> = {
   },
   relay: {
     folders: ['core'],
-    packages: /^(node:(tls|net|crypto|fs|fs\/promises)|undici|rate-limiter-flexible|sodium-native)$/
+    packages:
+      /^(node:(tls|net|crypto|fs|fs\/promises)|hdr-histogram-js|undici|rate-limiter-flexible|sodium-native)$/
   },
   telemetry: { folders: ['core'], packages: /^(prom-client|standardwebhooks|node:fs|node:fs\/promises)$/ },
   management: {

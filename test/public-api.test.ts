@@ -1,6 +1,7 @@
 import * as index from 'bitswap-protection'
 import * as bitswap from 'bitswap-protection/bitswap'
 import * as core from 'bitswap-protection/core'
+import * as relay from 'bitswap-protection/relay'
 import { expect, test } from 'vitest'
 import packageJson from '../package.json' with { type: 'json' }
 
@@ -47,10 +48,26 @@ const bitswapNames = [
   'unprotectBitswap'
 ]
 
+const relayNames = [
+  'ChannelBusyError',
+  'ChannelClosedError',
+  'ChannelTimeoutError',
+  'ConnectError',
+  'HandshakeLimit',
+  'IdentityError',
+  'PoolClosedError',
+  'PoolExhaustedError',
+  'SecureChannelPool',
+  'UnexpectedDataError',
+  'defaultPoolOptions',
+  'defaultTlsOptions'
+]
+
 const subpaths: Record<string, { module: object; names: string[] }> = {
   '.': { module: index, names: [...coreNames, ...bitswapNames].sort() },
   './core': { module: core, names: coreNames },
-  './bitswap': { module: bitswap, names: bitswapNames }
+  './bitswap': { module: bitswap, names: bitswapNames },
+  './relay': { module: relay, names: relayNames }
 }
 
 test('every subpath is pinned', () => {

@@ -1,0 +1,62 @@
+/** Handshakes at once: more make each slower, and all together no quicker (one takes about 1 ms of CPU). */
+const MAX_HANDSHAKES = 100
+
+/** Lets so many do something at once; whoever comes later waits his turn, for as long as he likes. */
+export class HandshakeLimit {
+  readonly #max: number
+  #underWay = 0
+  readonly #waiting = new Set<() => void>()
+
+  /** @param max - at once, from 1 */
+  constructor(max = MAX_HANDSHAKES) {
+    this.#max = max
+  }
+
+  get underWay(): number {
+    return this.#underWay
+  }
+
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /** Does it when it is its turn. @throws the signal's reason; what it throws */
+  async run<Value>(handshake: () => Promise<Value>, signal: AbortSignal): Promise<Value> {
+    if (this.#underWay >= this.#max) await this.#turn(signal)
+    else {
+      signal.throwIfAborted()
+      this.#underWay++
+    }
+    try {
+      return await handshake()
+    } finally {
+      this.#passOn()
+    }
+  }
+
+  #turn(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    return new Promise((resolve, reject) => {
+      const onTurn = (): void => {
+        signal.removeEventListener('abort', onAbort)
+        resolve()
+      }
+      const onAbort = (): void => {
+        this.#waiting.delete(onTurn)
+        reject(signal.reason)
+      }
+      this.#waiting.add(onTurn)
+      signal.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
+  /** The next one takes over the place, so that nobody gets ahead of him meanwhile. */
+  #passOn(): void {
+    const [next] = this.#waiting
+    if (next === undefined) this.#underWay--
+    else {
+      this.#waiting.delete(next)
+      next()
+    }
+  }
+}
