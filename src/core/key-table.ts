@@ -41,13 +41,16 @@ export const SHARED_SLOT = 0
 const FIRST_CAPACITY = 64
 /** Slots looked at to find the one to evict: bounds the work a flood of new keys can cause. */
 const EVICTION_SAMPLE = 64
+/** Slots looked at to find any that can be reduced. A flood leaves long stretches of circuits opened one after the other. */
+const REDUCTION_SAMPLE = 1024
 
 /**
  * Which key has which slot, for at most `maxTargets` keys.
  *
  * A new key beyond that takes the place of the longest idle among the next 64 evictable records; if there is none, among
- * the next 64 of which the essence is enough. When there is none either, the key gets {@link SHARED_SLOT}, one record for
- * all such keys: so a flood of identities can neither grow the table nor flush what is known of bad ones.
+ * the next 64 of which the essence is enough, or of the first one of 1,024. When there is none either, the key gets
+ * {@link SHARED_SLOT}, one record for all such keys: so a flood of identities can neither grow the table nor flush what
+ * is known of bad ones.
  */
 export class KeyTable {
   readonly #max: number
@@ -128,7 +131,7 @@ export class KeyTable {
   }
 
   #evict(nowMs: number): number {
-    const evicted = this.#longestIdle(slot => this.#records.isEvictable(slot, nowMs))
+    const evicted = this.#longestIdle(EVICTION_SAMPLE, slot => this.#records.isEvictable(slot, nowMs))
     if (evicted === SHARED_SLOT) return this.#reduce(nowMs)
     this.#slots.delete(this.#keys[evicted]!)
     return evicted
@@ -137,7 +140,7 @@ export class KeyTable {
   #reduce(nowMs: number): number {
     const overflow = this.#overflow
     if (overflow === undefined) return SHARED_SLOT
-    const reduced = this.#longestIdle(slot => overflow.isReducible(slot, nowMs))
+    const reduced = this.#longestIdle(REDUCTION_SAMPLE, slot => overflow.isReducible(slot, nowMs))
     if (reduced === SHARED_SLOT) return SHARED_SLOT
     const key = this.#keys[reduced]!
     this.#slots.delete(key)
@@ -146,10 +149,11 @@ export class KeyTable {
     return reduced
   }
 
-  /** The longest idle of those of the next slots that may go, or {@link SHARED_SLOT}. */
-  #longestIdle(mayGo: (slot: number) => boolean): number {
+  /** The longest idle of those of the next slots that may go, or the first found beyond; {@link SHARED_SLOT} for none. */
+  #longestIdle(mostLooks: number, mayGo: (slot: number) => boolean): number {
     let longestIdle = SHARED_SLOT
-    for (let looked = 0; looked < Math.min(EVICTION_SAMPLE, this.#max); looked++) {
+    for (let looked = 0; looked < Math.min(mostLooks, this.#max); looked++) {
+      if (looked >= EVICTION_SAMPLE && longestIdle !== SHARED_SLOT) break
       this.#hand = (this.#hand % this.#max) + 1
       if (!mayGo(this.#hand)) continue
       if (

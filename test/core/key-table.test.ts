@@ -214,6 +214,29 @@ describe('a full table', () => {
     expect(looked).toBe(64)
   })
 
+  test('looks further for one of which the essence is enough, as far as 1024 records, and takes the first', () => {
+    const records: Records = { slots: 0, lastUsed: [], resets: [] }
+    let reducibleFrom = 900
+    let looked = 0
+    const isReducible = (slot: number): boolean => {
+      looked++
+      return slot >= reducibleFrom
+    }
+    const table: KeyTable = new KeyTable(
+      2000,
+      { ...keeper(records), isEvictable: () => false },
+      { isReducible, reduce: () => {} }
+    )
+    for (let key = 1; key <= 2000; key++) table.claim(`${key}`, 0)
+    // The search for one that may be forgotten has looked at the first 64.
+    expect(table.claim('a', 0)).toBe(900)
+    expect(looked).toBe(900 - 64)
+    looked = 0
+    reducibleFrom = Infinity
+    expect(table.claim('b', 0)).toBe(SHARED_SLOT)
+    expect(looked).toBe(1024)
+  })
+
   test('looks at all of them in turn, so the one that may go is found', () => {
     const { table, kept } = create(1000)
     for (let key = 0; key < 1000; key++) kept.add(table.claim(`${key}`, 0))
