@@ -1,5 +1,5 @@
 /**
- * Channels to relays and Bitcoin nodes: pools of TLS 1.3 connections to one endpoint each.
+ * Channels to relays and Bitcoin nodes: pools of TLS 1.3 connections to one endpoint, and several nodes used as one.
  *
  * @packageDocumentation
  */
@@ -10,12 +10,65 @@ export {
   ChannelTimeoutError,
   UnexpectedDataError
 } from './channel/channel-error.ts'
+export type { Broadcast } from './nodes/broadcasting.ts'
+export type { NodeClient } from './nodes/node-client.ts'
+export type { NodeRole } from './nodes/relay-node.ts'
+export type { RequestKind } from './nodes/request-kind.ts'
+export { StateFileError } from './nodes/saved-state.ts'
+export {
+  type ExecuteOneOptions,
+  type ExecuteOptions,
+  SecureChannel,
+  type SecureChannelComponents
+} from './nodes/secure-channel.ts'
+export {
+  DisagreementError,
+  DuplicateRequestError,
+  NoNodeError,
+  OutcomeUnknownError,
+  RateLimitError,
+  RequestTimeoutError,
+  SecureChannelClosedError
+} from './nodes/secure-channel-error.ts'
+export {
+  defaultHealthCheckOptions,
+  defaultSecureChannelOptions,
+  defaultShutdownOptions,
+  type HealthCheckOptions,
+  type NodeOptions,
+  type Secret,
+  type SecureChannelOptions,
+  type ShutdownOptions
+} from './nodes/secure-channel-options.ts'
+export type {
+  NodeState,
+  NodeStatus,
+  SecureChannelEvent,
+  SecureChannelStatus
+} from './nodes/secure-channel-status.ts'
 export type { SecureChannelPoolBuilder } from './pool/pool-builder.ts'
 export { PoolClosedError, PoolExhaustedError } from './pool/pool-error.ts'
 export { defaultPoolOptions, type PoolOptions } from './pool/pool-options.ts'
 export type { ConnectionStatus, PoolStatus } from './pool/pool-status.ts'
 export type { PooledChannel } from './pool/pooled-channel.ts'
 export { type AcquireOptions, type PoolComponents, SecureChannelPool } from './pool/secure-channel-pool.ts'
+export { BitcoinMessageError, type BitcoinNetwork } from './protocols/bitcoin-message.ts'
+export {
+  type GreetOptions,
+  greet,
+  type PeerChannel,
+  type PeerGreeting,
+  type PeerOptions,
+  pingPeer
+} from './protocols/bitcoin-peer.ts'
+export {
+  ElectrumNodeClient,
+  type ElectrumNodeClientContext,
+  type ElectrumSubscription
+} from './protocols/electrum-node-client.ts'
+export type { ElectrumListener } from './protocols/electrum-subscriptions.ts'
+export { TooManyPendingError } from './protocols/pending-error.ts'
+export { BadReplyError, CredentialsError, RpcError, type RpcReply, type RpcRequest } from './protocols/rpc.ts'
 export {
   ConnectError,
   type ConnectFailure,

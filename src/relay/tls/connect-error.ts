@@ -8,7 +8,7 @@ import type { Endpoint } from '../endpoint.ts'
  * - UNREACHABLE: there is no way to it
  * - RESET: it broke off before the connection stood
  * - TIMEOUT: it took too long
- * - PROTOCOL: it does not speak TLS 1.3
+ * - PROTOCOL: it does not speak TLS 1.3, or what should be spoken over it
  * - OTHER: whatever else; see `cause`
  */
 export type ConnectFailure =

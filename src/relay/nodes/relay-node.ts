@@ -1,0 +1,81 @@
+import { CredentialsError } from '../protocols/rpc.ts'
+import { IdentityError } from '../tls/connect-error.ts'
+import type { NodeClient } from './node-client.ts'
+
+/** Primary nodes are asked as long as any of them can be. */
+export type NodeRole = 'primary' | 'backup'
+
+/** How much a new response time counts, against those before. */
+const SMOOTHING = 0.2
+
+/** A request under way at a node. */
+export interface UnderWay {
+  /** Whether it can as well be made of another node. */
+  readonly isRepeatable: boolean
+  abandon(reason: Error): void
+}
+
+/** One node, and what is known of it beside what the core keeps. */
+export class RelayNode {
+  readonly key: string
+  readonly role: NodeRole
+  readonly client: NodeClient
+  /** Requests under way. */
+  readonly underWay = new Set<UnderWay>()
+  /** Blocks of the best chain it knows, without the first; `undefined` before it was asked. */
+  height: number | undefined
+  /** It answers that it only starts. */
+  isWarmingUp = false
+  /** Why it cannot be asked until people mend it: who it is, or who we are to it. */
+  refusal: IdentityError | CredentialsError | undefined
+  /** Checks failed in a row, and requests that failed as one that is away would let them fail. */
+  failuresInRow = 0
+  /** What it last failed with. */
+  lastError: unknown
+  /** When it was last checked, in ms since 1970. */
+  lastCheckMs: number | undefined
+  #responseTimeMs = 0
+
+  constructor(client: NodeClient, role: NodeRole) {
+    this.key = client.endpoint
+    this.client = client
+    this.role = role
+  }
+
+  /** Smoothed time to an answer, in ms; 0 before the first. */
+  get responseTimeMs(): number {
+    return this.#responseTimeMs
+  }
+
+  /** How long one more request would take, in ms: those under way come first. */
+  get expectedMs(): number {
+    return this.#responseTimeMs * (this.underWay.size + 1)
+  }
+
+  answered(tookMs: number): void {
+    const isFirst = this.#responseTimeMs === 0
+    this.#responseTimeMs = isFirst
+      ? tookMs
+      : this.#responseTimeMs + SMOOTHING * (tookMs - this.#responseTimeMs)
+  }
+
+  /** It has answered: it is there. */
+  isThere(): void {
+    this.failuresInRow = 0
+    this.isWarmingUp = false
+    this.refusal = undefined
+  }
+
+  /** It has failed, as one that is away would. */
+  failed(error: unknown): void {
+    this.failuresInRow++
+    this.lastError = error
+    this.refusal = error instanceof IdentityError || error instanceof CredentialsError ? error : undefined
+  }
+
+  /** It is away: what others can do as well is left to them, and connections are made anew if nothing else is under way. */
+  abandon(reason: Error): void {
+    for (const request of [...this.underWay]) if (request.isRepeatable) request.abandon(reason)
+    if (this.underWay.size === 0) this.client.disconnect()
+  }
+}

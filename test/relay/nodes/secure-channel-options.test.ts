@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest'
+import {
+  defaultSecureChannelOptions,
+  resolveSecureChannelOptions,
+  type SecureChannelOptions
+} from '../../../src/relay/nodes/secure-channel-options.ts'
+
+const primaryNodes = ['a:1']
+
+test('without options but the nodes, the defaults are', () => {
+  const { nodes, healthCheck, shutdown, ...rest } = resolveSecureChannelOptions({ primaryNodes })
+  expect({ ...rest, healthCheck: {}, shutdown: {} }).toEqual({ ...defaultSecureChannelOptions, primaryNodes })
+  expect(healthCheck).toEqual({ intervalMs: 5_000, timeoutMs: 3_000, retries: 3, probeTimeoutMs: 250 })
+  expect(shutdown).toEqual({ drainTimeoutMs: 60_000, forceTimeoutMs: 120_000, stateFile: undefined })
+  expect(nodes).toMatchObject([
+    { role: 'primary', address: { protocol: 'https', path: '/', endpoint: { key: 'a:1' } } }
+  ])
+})
+
+test.each<[unknown, string]>([
+  [{}, 'channel.primaryNodes'],
+  [{ primaryNodes: [] }, 'channel.primaryNodes'],
+  [{ primaryNodes: 'a:1' }, 'channel.primaryNodes'],
+  [{ primaryNodes: Array.from({ length: 65 }, (_, port) => `a:${port + 1}`) }, 'channel.primaryNodes'],
+  [{ primaryNodes: ['a'] }, 'channel.primaryNodes[0]'],
+  [{ primaryNodes: ['a:1', 'http://b:1'] }, 'channel.primaryNodes[1]'],
+  [{ primaryNodes: ['https://user:secret@b:1'] }, 'channel.primaryNodes[0]'],
+  [{ primaryNodes: [7] }, 'channel.primaryNodes[0]'],
+  [{ primaryNodes: [{ address: 'a:1', user: 'x' }] }, 'channel.primaryNodes[0].user'],
+  [{ primaryNodes: [{ address: 'a:1', password: 7 }] }, 'channel.primaryNodes[0].password'],
+  [{ primaryNodes: ['ssl://b:1/path'] }, 'channel.primaryNodes[0]'],
+  [{ primaryNodes, backupNodes: ['A:1'] }, 'channel.backupNodes'],
+  [{ primaryNodes, backupNodes: ['ssl://b:1'] }, 'channel.backupNodes'],
+  [{ primaryNodes, maxConnections: 0 }, 'channel.maxConnections'],
+  [{ primaryNodes, maxReplyBytes: 100 }, 'channel.maxReplyBytes'],
+  [{ primaryNodes, requestTimeoutMs: 0 }, 'channel.requestTimeoutMs'],
+  [{ primaryNodes, maxRetries: -1 }, 'channel.maxRetries'],
+  [{ primaryNodes, maxRetries: 101 }, 'channel.maxRetries'],
+  [{ primaryNodes, retryShare: 1.1 }, 'channel.retryShare'],
+  [{ primaryNodes, hedgeAfterMs: 0 }, 'channel.hedgeAfterMs'],
+  [{ primaryNodes, maxLagBlocks: -1 }, 'channel.maxLagBlocks'],
+  [{ primaryNodes, maxRequestsPerS: 0 }, 'channel.maxRequestsPerS'],
+  [{ primaryNodes, maxNodeRequestsPerS: 1.5 }, 'channel.maxNodeRequestsPerS'],
+  [{ primaryNodes, healthCheck: { intervalMs: 10 } }, 'healthCheck.intervalMs'],
+  [{ primaryNodes, healthCheck: { retries: 0 } }, 'healthCheck.retries'],
+  [{ primaryNodes, healthCheck: { every: 5 } }, 'healthCheck.every'],
+  [{ primaryNodes, shutdown: { drainTimeoutMs: 121_000 } }, 'shutdown.drainTimeoutMs'],
+  [{ primaryNodes, shutdown: { forceTimeoutMs: -1 } }, 'shutdown.forceTimeoutMs'],
+  [{ primaryNodes, retries: 3 }, 'channel.retries']
+])('%j is refused by name: %s', (options, option) => {
+  try {
+    resolveSecureChannelOptions(options as Partial<SecureChannelOptions>)
+  } catch (error) {
+    expect(error).toMatchObject({ name: 'InvalidOptionError', option })
+    expect(String(error)).not.toContain('secret')
+    return
+  }
+  expect.unreachable()
+})
+
+test('an address may say which protocol', () => {
+  const { nodes } = resolveSecureChannelOptions({
+    primaryNodes: ['https://Node:8332/wallet/w'],
+    backupNodes: [{ address: '[::1]:8332' }]
+  })
+  expect(nodes.map(({ address }) => [address.protocol, address.endpoint.key, address.path])).toEqual([
+    ['https', 'node:8332', '/wallet/w'],
+    ['https', '[::1]:8332', '/']
+  ])
+  expect(
+    resolveSecureChannelOptions({ primaryNodes: ['ssl://electrum:50002'] }).nodes[0]!.address
+  ).toMatchObject({
+    protocol: 'electrum',
+    endpoint: { key: 'electrum:50002' }
+  })
+})
