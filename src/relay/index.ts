@@ -12,12 +12,14 @@ export {
 } from './channel/channel-error.ts'
 export type { Broadcast } from './nodes/broadcasting.ts'
 export type { NodeClient } from './nodes/node-client.ts'
+export type { SecureChannelListener } from './nodes/node-set.ts'
 export type { NodeRole } from './nodes/relay-node.ts'
 export type { RequestKind } from './nodes/request-kind.ts'
+export type { ExecuteOptions } from './nodes/requests.ts'
 export { StateFileError } from './nodes/saved-state.ts'
 export {
+  type BroadcastOptions,
   type ExecuteOneOptions,
-  type ExecuteOptions,
   SecureChannel,
   type SecureChannelComponents
 } from './nodes/secure-channel.ts'
@@ -69,6 +71,14 @@ export {
 export type { ElectrumListener } from './protocols/electrum-subscriptions.ts'
 export { TooManyPendingError } from './protocols/pending-error.ts'
 export { BadReplyError, CredentialsError, RpcError, type RpcReply, type RpcRequest } from './protocols/rpc.ts'
+export type { MemoryProtectionStatus } from './secrets/memory-protection-status.ts'
+export {
+  SecretAccessError,
+  SecretDisposedError,
+  SecretFileError,
+  SecretLimitError
+} from './secrets/secret-error.ts'
+export { memoryProtectionStatus, SecureBuffer } from './secrets/secure-buffer.ts'
 export {
   ConnectError,
   type ConnectFailure,

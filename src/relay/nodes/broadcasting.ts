@@ -5,9 +5,20 @@ import type { NodeClient } from './node-client.ts'
 /** What became of a transaction. */
 export interface Broadcast {
   readonly txid: string
-  /** `host:port` of the node that has taken it. */
+  /** `host:port` of each node that has taken it. */
+  readonly endpoints: readonly string[]
+  /**
+   * `host:port` of those of them that had it in their memory pool right after: a node may answer that it took one, and not
+   * have it, or not yet.
+   */
+  readonly inMempoolOf: readonly string[]
+}
+
+/** What one node made of a transaction. */
+export interface Taken {
+  readonly txid: string
+  /** `host:port`. */
   readonly endpoint: string
-  /** Whether that node has it in its memory pool: a node may answer that it took one, and not have it. */
   readonly isInMempool: boolean
 }
 
@@ -23,7 +34,7 @@ export async function broadcastTo(
   protocol: NodeProtocol,
   rawTransaction: string,
   signal: AbortSignal
-): Promise<Broadcast> {
+): Promise<Taken> {
   const call = (method: string, ...params: unknown[]): Promise<unknown> =>
     client.call({ method, params }, signal)
   const { endpoint } = client
@@ -67,4 +78,13 @@ async function isKnown(ask: () => Promise<unknown>): Promise<boolean> {
     if (error instanceof RpcError && !error.isMethodUnknown) return false
     throw error
   }
+}
+
+/** What several nodes made of the same transaction. @param all - of one node at least */
+export function summed(all: readonly Taken[]): Broadcast {
+  return Object.freeze({
+    txid: all[0]!.txid,
+    endpoints: all.map(({ endpoint }) => endpoint),
+    inMempoolOf: all.filter(({ isInMempool }) => isInMempool).map(({ endpoint }) => endpoint)
+  })
 }

@@ -25,10 +25,12 @@ export class Failover {
 
   /** How a node is. */
   stateOf({ key, refusal, isWarmingUp }: RelayNode): NodeState {
+    const circuit = this.#protection.getPeerStatus(key)
+    if (circuit?.isIsolated) return 'isolated'
     if (refusal !== undefined) return 'refused'
     if (isWarmingUp) return 'warming-up'
-    if (this.#protection.isSuspect(key)) return 'suspect'
-    return this.#protection.getPeerStatus(key)?.circuitState === 'OPEN' ? 'down' : 'up'
+    if (circuit?.isSuspect) return 'suspect'
+    return circuit?.circuitState === 'OPEN' ? 'down' : 'up'
   }
 
   /** Looks again after something has changed. Returns what came of it; `undefined` if that is nothing. */

@@ -48,7 +48,7 @@ export class NodeCall<Value> implements UnderWay {
   async run(permit: Permit | undefined): Promise<Value> {
     const { node } = this
     const startedAtMs = this.#context.clock.now()
-    node.underWay.add(this)
+    node.begin(this)
     try {
       await this.#context.limit?.take(node.key)
       const value = await this.#asking(node.client, this.#ending.signal)
@@ -58,7 +58,7 @@ export class NodeCall<Value> implements UnderWay {
       this.#settle(permit, this.#outcomeOf(error), error, startedAtMs)
       throw error
     } finally {
-      node.underWay.delete(this)
+      node.end(this)
     }
   }
 

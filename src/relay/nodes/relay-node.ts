@@ -20,8 +20,8 @@ export class RelayNode {
   readonly key: string
   readonly role: NodeRole
   readonly client: NodeClient
-  /** Requests under way. */
-  readonly underWay = new Set<UnderWay>()
+  readonly #underWay = new Set<UnderWay>()
+  #onIdle: (() => void) | undefined
   /** Blocks of the best chain it knows, without the first; `undefined` before it was asked. */
   height: number | undefined
   /** It answers that it only starts. */
@@ -47,9 +47,14 @@ export class RelayNode {
     return this.#responseTimeMs
   }
 
+  /** How many requests are under way. */
+  get inFlight(): number {
+    return this.#underWay.size
+  }
+
   /** How long one more request would take, in ms: those under way come first. */
   get expectedMs(): number {
-    return this.#responseTimeMs * (this.underWay.size + 1)
+    return this.#responseTimeMs * (this.inFlight + 1)
   }
 
   answered(tookMs: number): void {
@@ -73,9 +78,23 @@ export class RelayNode {
     this.refusal = error instanceof IdentityError || error instanceof CredentialsError ? error : undefined
   }
 
+  begin(request: UnderWay): void {
+    this.#underWay.add(request)
+  }
+
+  end(request: UnderWay): void {
+    this.#underWay.delete(request)
+    if (this.inFlight === 0) this.#onIdle?.()
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    if (this.inFlight > 0) await new Promise<void>(resolve => (this.#onIdle = resolve))
+  }
+
   /** It is away: what others can do as well is left to them, and connections are made anew if nothing else is under way. */
   abandon(reason: Error): void {
-    for (const request of [...this.underWay]) if (request.isRepeatable) request.abandon(reason)
-    if (this.underWay.size === 0) this.client.disconnect()
+    for (const request of [...this.#underWay]) if (request.isRepeatable) request.abandon(reason)
+    if (this.inFlight === 0) this.client.disconnect()
   }
 }

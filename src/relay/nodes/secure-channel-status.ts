@@ -10,8 +10,9 @@ import type { NodeRole } from './relay-node.ts'
  * - `down`: it does not answer; it is asked until it does
  * - `warming-up`: it says that it only starts
  * - `refused`: it is not who it should be, or does not let us in; see `lastError`
+ * - `isolated`: it was taken out of service by hand
  */
-export type NodeState = 'up' | 'suspect' | 'down' | 'warming-up' | 'refused'
+export type NodeState = 'up' | 'suspect' | 'down' | 'warming-up' | 'refused' | 'isolated'
 
 /** What is known of one node. */
 export interface NodeStatus {
@@ -70,6 +71,8 @@ export interface SecureChannelEvent {
     | 'node:warming-up'
     /** A security event: somebody has to look. */
     | 'node:refused'
+    | 'node:isolated'
+    | 'node:released'
     /** No primary node answers any more; and one does again. */
     | 'failover'
     | 'failback'

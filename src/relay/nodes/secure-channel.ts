@@ -1,39 +1,34 @@
 import { systemRandom } from '../../core/clock.ts'
 import { Deadlines } from '../../core/deadlines.ts'
 import { type Clock, InvalidOptionError, Protection, systemClock } from '../../core/index.ts'
-import { LatencyHistogram } from '../../core/latency-histogram.ts'
-import { durationMs, wholeNumber } from '../../core/options.ts'
+import { wholeNumber } from '../../core/options.ts'
 import { RpcError, type RpcReply, type RpcRequest } from '../protocols/rpc.ts'
 import { HandshakeLimit } from '../tls/handshake-limit.ts'
-import { type Broadcast, broadcastTo } from './broadcasting.ts'
+import { type Broadcast, broadcastTo, summed } from './broadcasting.ts'
+import { Copies } from './copies.ts'
 import { Execution, type ExecutionContext, type Job } from './execution.ts'
-import { Failover } from './failover.ts'
 import { isUnheard } from './node-call.ts'
 import { NodeChoice } from './node-choice.ts'
 import type { NodeClient } from './node-client.ts'
 import { type ClientContext, createNodeClient } from './node-clients.ts'
-import { type NodeChange, NodeWatch } from './node-watch.ts'
+import { NodeSet, type SecureChannelListener } from './node-set.ts'
+import { NodeWatch } from './node-watch.ts'
 import { Quorum } from './quorum.ts'
 import { RelayNode } from './relay-node.ts'
 import { kindOf, type RequestKind, requestKinds } from './request-kind.ts'
 import { RequestLimit } from './request-limit.ts'
+import { type ExecuteOptions, Requests } from './requests.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { readState, removeState, saveState } from './saved-state.ts'
-import { NoNodeError, RateLimitError, SecureChannelClosedError } from './secure-channel-error.ts'
+import { NoNodeError, RateLimitError } from './secure-channel-error.ts'
 import {
   type NodeSetup,
   resolveSecureChannelOptions,
   type SecureChannelOptions,
   type SecureChannelSetup
 } from './secure-channel-options.ts'
-import type {
-  NodeState,
-  NodeStatus,
-  SecureChannelEvent,
-  SecureChannelStatus
-} from './secure-channel-status.ts'
+import type { SecureChannelStatus } from './secure-channel-status.ts'
 import { SentLedger } from './sent-ledger.ts'
-import { Unfinished } from './unfinished.ts'
 
 /** Of all secure channels of this process, unless they are given a limit of their own. */
 const allHandshakes = new HandshakeLimit()
@@ -41,13 +36,8 @@ const allHandshakes = new HandshakeLimit()
 /** How long it is held against a node, over a restart, that it failed, in ms. */
 const BAD_MAX_AGE_MS = 60 * 60_000
 
-/** How long response times are remembered, in ms. */
-const LATENCY_ROTATION_MS = 5 * 60_000
-
-const timeoutRule = durationMs(1)
-
-/** The key under which all requests are counted. */
-const ALL_NODES = 'all'
+/** To how many nodes a transaction is handed: if one is lost right after, so is not the transaction. */
+const COPIES = 2
 
 /** What a secure channel can be given instead of what it makes or takes itself. */
 export interface SecureChannelComponents {
@@ -59,14 +49,10 @@ export interface SecureChannelComponents {
   readonly createClient?: (node: NodeSetup, setup: SecureChannelSetup, context: ClientContext) => NodeClient
 }
 
-/** How one request is made. */
-export interface ExecuteOptions {
-  /** Gives it up. */
-  readonly signal?: AbortSignal | undefined
-  /** How long it may take altogether, in ms, instead of `requestTimeoutMs`. */
-  readonly timeoutMs?: number | undefined
-  /** What may be done with it, if its method does not tell: see {@link RequestKind}. */
-  readonly kind?: RequestKind | undefined
+/** How a transaction is handed on. */
+export interface BroadcastOptions extends Omit<ExecuteOptions, 'kind'> {
+  /** To how many nodes, from 1; to two, if there are as many, unless it is told. */
+  readonly copies?: number | undefined
 }
 
 /** How one request is made, with what goes for single ones only. */
@@ -90,20 +76,13 @@ export class SecureChannel implements AsyncDisposable {
   readonly #setup: SecureChannelSetup
   readonly #clock: Clock
   readonly #deadlines: Deadlines
-  readonly #nodes: readonly RelayNode[]
   readonly #protection: Protection
   readonly #choice: NodeChoice
+  readonly #nodes: NodeSet
   readonly #watch: NodeWatch
-  readonly #failover: Failover
   readonly #executions: ExecutionContext
-  readonly #limit: RequestLimit | undefined
+  readonly #requests: Requests
   readonly #ledger = new SentLedger()
-  readonly #unfinished = new Unfinished()
-  readonly #latency: LatencyHistogram
-  readonly #listeners = new Set<(event: SecureChannelEvent) => void>()
-  #requests = 0
-  #errors = 0
-  #isDraining = false
   #isClosed = false
 
   /** @throws InvalidOptionError */
@@ -115,27 +94,26 @@ export class SecureChannel implements AsyncDisposable {
     this.#setup = setup
     this.#clock = clock
     this.#deadlines = deadlines
-    this.#nodes = setup.nodes.map(
+    const nodes = setup.nodes.map(
       node => new RelayNode(createClient(node, setup, { clock, deadlines, handshakes }), node.role)
     )
     this.#protection = new Protection(
       { preset: 'relay', breaker: setup.breaker, recovery: setup.recovery, maxEjectedShare: 1 },
       { clock, random }
     )
-    this.#choice = new NodeChoice(this.#nodes, this.#protection, random, setup.maxLagBlocks)
-    this.#failover = new Failover(this.#nodes, this.#protection)
+    this.#choice = new NodeChoice(nodes, this.#protection, random, setup.maxLagBlocks)
+    this.#nodes = new NodeSet(nodes, this.#protection, this.#choice, clock)
     this.#watch = new NodeWatch({
-      nodes: this.#nodes,
+      nodes,
       protection: this.#protection,
       choice: this.#choice,
       clock,
       deadlines,
       random,
       options: setup.healthCheck,
-      onChange: (change, node) => this.#onChange(change, node)
+      onChange: (change, node) => this.#nodes.changed(change, node)
     })
-    this.#latency = new LatencyHistogram(LATENCY_ROTATION_MS, clock.now())
-    this.#limit = limitOf(setup.maxRequestsPerS)
+    this.#requests = new Requests(clock, setup.requestTimeoutMs, limitOf(setup.maxRequestsPerS))
     this.#executions = {
       clock,
       deadlines,
@@ -159,7 +137,7 @@ export class SecureChannel implements AsyncDisposable {
    * @throws SecureChannelClosedError; StateFileError
    */
   async start(): Promise<void> {
-    this.#throwIfClosed()
+    this.#requests.throwIfClosed()
     const { stateFile } = this.#setup.shutdown
     const state = stateFile === undefined ? undefined : await readState(stateFile)
     if (state !== undefined) {
@@ -194,72 +172,105 @@ export class SecureChannel implements AsyncDisposable {
     const kinds = requests.map(({ method }) => kindOf(method))
     const kind = options.kind ?? requestKinds.findLast(each => kinds.includes(each)) ?? 'read'
     const method = `${requests.length} requests`
-    return this.#run(
-      requests,
-      { kind, method, asking: (client, signal) => askAll(client, requests, signal) },
-      options
+    return this.#requests.run(
+      {
+        requests,
+        kind,
+        method,
+        asking: (client: NodeClient, signal: AbortSignal) => askAll(client, requests, signal)
+      },
+      options,
+      job => this.#one(job)
     )
   }
 
   /** The number of blocks of the best chain, without the first. @throws what {@link execute} does */
   async getBlockHeight(options: ExecuteOptions = {}): Promise<number> {
     const method = 'getblockcount'
-    return this.#run(
-      [{ method }],
+    return this.#requests.run(
       {
+        requests: [{ method }],
         kind: 'read',
         method,
-        asking: async (client, signal) => {
+        asking: async (client: NodeClient, signal: AbortSignal) => {
           const height = await client.height(signal)
-          this.#nodes.find(node => node.client === client)!.height = height
+          this.#nodes.all.find(node => node.client === client)!.height = height
           return height
         }
       },
-      options
+      options,
+      job => this.#one(job)
     )
   }
 
   /**
-   * Hands a signed transaction on, to another node if the first fails, and looks whether the node has it in its memory pool.
+   * Hands a signed transaction to different nodes, so that it is not lost with one, and looks whether they have it in their
+   * memory pools.
    *
    * @param rawTransaction - in hexadecimal
-   * @throws what {@link execute} does
+   * @returns what became of it, once as many nodes have taken it, or as can
+   * @throws what {@link execute} does, if none has taken it
    */
-  async broadcast(rawTransaction: string, options: ExecuteOptions = {}): Promise<Broadcast> {
+  async broadcast(rawTransaction: string, options: BroadcastOptions = {}): Promise<Broadcast> {
     const protocol = this.#setup.nodes[0]!.address.protocol
     const method = protocol === 'electrum' ? 'blockchain.transaction.broadcast' : 'sendrawtransaction'
-    return this.#run(
-      [{ method, params: [rawTransaction] }],
+    const copies = this.#checkedCount('copies', options.copies ?? Math.min(COPIES, this.#nodes.all.length))
+    const taken = await this.#requests.run(
       {
+        requests: [{ method, params: [rawTransaction] }],
         kind: 'broadcast',
         method,
-        asking: (client, signal) => broadcastTo(client, protocol, rawTransaction, signal)
+        asking: (client: NodeClient, signal: AbortSignal) =>
+          broadcastTo(client, protocol, rawTransaction, signal)
       },
-      options
+      options,
+      job => new Copies(this.#executions, job, copies)
     )
+    return summed(taken)
+  }
+
+  /**
+   * Takes a node out of service, as before it is maintained: nothing more is asked of it. Resolves when nothing is under way
+   * there any more, so that it can be ended without anything being lost.
+   *
+   * @param endpoint - `host:port`
+   * @throws InvalidOptionError if there is no such node
+   */
+  async isolate(endpoint: string): Promise<void> {
+    const node = this.#nodes.of(endpoint)
+    this.#protection.isolate(node.key)
+    this.#nodes.changed('isolated', node)
+    await node.idle()
+  }
+
+  /** Ends {@link isolate}: the node is as it would be without it. @throws InvalidOptionError if there is no such node */
+  release(endpoint: string): void {
+    const node = this.#nodes.of(endpoint)
+    this.#protection.release(node.key)
+    this.#nodes.changed('released', node)
   }
 
   /** Adds a listener for all events; the function returned removes it. What it throws changes nothing. */
-  onEvent(listener: (event: SecureChannelEvent) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+  onEvent(listener: SecureChannelListener): () => void {
+    return this.#nodes.subscribe(listener)
   }
 
   getStatus(): SecureChannelStatus {
-    const nodes = this.#nodes.map(node => this.#nodeStatus(node))
+    const nodes = this.#nodes.status()
+    const { isDraining, inFlight, total, errors, latency } = this.#requests
     return Object.freeze({
       isHealthy: nodes.some(({ isHealthy }) => isHealthy),
-      isFailedOver: this.#failover.isFailedOver,
-      isDraining: this.#isDraining,
+      isFailedOver: this.#nodes.isFailedOver,
+      isDraining,
       height: this.#choice.height,
-      inFlight: this.#unfinished.size,
-      totalRequests: this.#requests,
+      inFlight,
+      totalRequests: total,
       totalRetries: this.#executions.tally.retries,
       totalHedges: this.#executions.tally.hedges,
-      totalErrors: this.#errors,
-      totalFailovers: this.#failover.count,
-      latency: this.#latency.summary(this.#clock.now()),
-      nodes: Object.freeze(nodes),
+      totalErrors: errors,
+      totalFailovers: this.#nodes.failovers,
+      latency,
+      nodes,
       lastUpdated: this.#clock.wallTime()
     })
   }
@@ -272,29 +283,24 @@ export class SecureChannel implements AsyncDisposable {
    */
   async drain(options: { drainTimeoutMs?: number; forceTimeoutMs?: number } = {}): Promise<number> {
     const { drainTimeoutMs, forceTimeoutMs } = { ...this.#setup.shutdown, ...options }
-    this.#isDraining = true
-    await this.#unfinished.ended(this.#clock, drainTimeoutMs)
-    const givenUp = this.#unfinished.abort(['read'], new SecureChannelClosedError())
-    await this.#unfinished.ended(this.#clock, Math.max(0, forceTimeoutMs - drainTimeoutMs))
-    const left = this.#unfinished.size
+    const givenUp = await this.#requests.drain(drainTimeoutMs, forceTimeoutMs)
     await this.close()
-    return givenUp + left
+    return givenUp
   }
 
   /** Closes all at once. What was to be broadcast is kept in the state file, if there is one. */
   async close(): Promise<void> {
     if (this.#isClosed) return
-    this.#isDraining = true
     this.#isClosed = true
     this.#watch.close()
     const state = {
       circuits: this.#protection.badRecords(BAD_MAX_AGE_MS),
       sent: this.#ledger.hashes(),
-      broadcasts: this.#unfinished.broadcasts
+      broadcasts: this.#requests.broadcasts
     }
-    this.#unfinished.abort(requestKinds, new SecureChannelClosedError())
+    this.#requests.close()
     this.#protection.close()
-    await Promise.all(this.#nodes.map(({ client }) => client.close()))
+    await Promise.all(this.#nodes.all.map(({ client }) => client.close()))
     this.#deadlines.clear()
     const { stateFile } = this.#setup.shutdown
     if (stateFile !== undefined) await saveState(stateFile, state)
@@ -304,100 +310,42 @@ export class SecureChannel implements AsyncDisposable {
     await this.drain()
   }
 
-  #throwIfClosed(): void {
-    if (this.#isDraining) throw new SecureChannelClosedError()
-  }
-
   #executeOnce(request: RpcRequest, options: ExecuteOneOptions): Promise<unknown> {
     const { method } = request
     const kind = options.kind ?? kindOf(method)
-    return this.#run(
-      [request],
-      { kind, method, asking: (client, signal) => client.call(request, signal) },
+    const agree = this.#checkedAgree(options.agree, kind)
+    return this.#requests.run(
+      {
+        requests: [request],
+        kind,
+        method,
+        asking: (client: NodeClient, signal: AbortSignal) => client.call(request, signal)
+      },
       options,
-      this.#checkedAgree(options.agree, kind)
+      job => (agree > 1 ? new Quorum(this.#executions, job, agree) : this.#one(job))
     )
   }
 
-  async #run<Value>(
-    requests: readonly RpcRequest[],
-    job: Omit<Job<Value>, 'timeoutMs'>,
-    { signal, timeoutMs = this.#setup.requestTimeoutMs }: ExecuteOptions,
-    agree = 1
-  ): Promise<Value> {
-    this.#throwIfClosed()
-    const limited: Job<Value> = { ...job, timeoutMs: checkedTimeoutMs(timeoutMs) }
-    if (this.#limit !== undefined) {
-      await this.#limit.take(ALL_NODES)
-      this.#throwIfClosed()
-    }
-    const running =
-      agree > 1 ? new Quorum(this.#executions, limited, agree) : new Execution(this.#executions, limited)
-    const startedAtMs = this.#clock.now()
-    this.#requests++
-    try {
-      const value = await this.#unfinished.follow(running, { kind: job.kind, requests }, () =>
-        running.run(signal)
-      )
-      this.#latency.record(this.#clock.now() - startedAtMs, this.#clock.now())
-      return value
-    } catch (error) {
-      if (!(error instanceof RpcError) && !signal?.aborted) this.#errors++
-      throw error
-    }
+  #one<Value>(job: Job<Value>): Execution<Value> {
+    return new Execution(this.#executions, job)
   }
 
   /** @throws InvalidOptionError */
-  #checkedAgree(agree: number | undefined, kind: RequestKind): number {
-    if (agree === undefined || agree === 1) return 1
-    const rule = wholeNumber(1, this.#nodes.length)
-    if (!rule.accepts(agree))
-      throw new InvalidOptionError('agree', agree, `${rule.allowed}, as there are nodes`)
-    if (kind !== 'read')
+  #checkedAgree(agree = 1, kind: RequestKind): number {
+    if (agree !== 1 && kind !== 'read')
       throw new InvalidOptionError(
         'agree',
         agree,
-        `1 for a request that is a ${kind}: only what reads can be asked of several nodes`
+        `1 for a ${kind}: several nodes are asked only for what reads`
       )
-    return agree
+    return this.#checkedCount('agree', agree)
   }
 
-  #nodeStatus(node: RelayNode): NodeStatus {
-    const state: NodeState = this.#failover.stateOf(node)
-    const { key, role, height, responseTimeMs, client, lastCheckMs, failuresInRow, lastError } = node
-    return Object.freeze({
-      endpoint: key,
-      role,
-      state,
-      isHealthy: state === 'up',
-      height,
-      isLagging: this.#choice.isLagging(node),
-      responseTimeMs,
-      inFlight: node.underWay.size,
-      connections: client.connections,
-      lastCheck: lastCheckMs,
-      consecutiveFails: failuresInRow,
-      lastError: lastError instanceof Error ? lastError.message : undefined,
-      circuit: this.#protection.getPeerStatus(key)
-    })
-  }
-
-  #onChange(change: NodeChange, node: RelayNode): void {
-    this.#tell(`node:${change}`, node)
-    const turn = this.#failover.look()
-    if (turn !== undefined) this.#tell(turn, node)
-  }
-
-  #tell(type: SecureChannelEvent['type'], { key, role, lastError }: RelayNode): void {
-    const error = type === 'node:up' || type === 'failback' ? undefined : lastError
-    const event = Object.freeze({ type, endpoint: key, role, error, at: this.#clock.wallTime() })
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener(event)
-      } catch {
-        // It is the listener's own affair.
-      }
-    }
+  /** @throws InvalidOptionError */
+  #checkedCount(option: string, count: number): number {
+    const { accepts, allowed } = wholeNumber(1, this.#nodes.all.length)
+    if (!accepts(count)) throw new InvalidOptionError(option, count, `${allowed}, the number of nodes`)
+    return count
   }
 }
 
@@ -415,13 +363,6 @@ async function askAll(
 
 function limitOf(maxPerS: number | undefined): RequestLimit | undefined {
   return maxPerS === undefined ? undefined : new RequestLimit(maxPerS)
-}
-
-/** @throws InvalidOptionError */
-function checkedTimeoutMs(timeoutMs: number): number {
-  if (!timeoutRule.accepts(timeoutMs))
-    throw new InvalidOptionError('timeoutMs', timeoutMs, timeoutRule.allowed)
-  return timeoutMs
 }
 
 /** Whether what failed so was certainly not done: no node has heard it, or one has answered that it will not do it. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { broadcastTo } from '../../../src/relay/nodes/broadcasting.ts'
+import { broadcastTo, summed } from '../../../src/relay/nodes/broadcasting.ts'
 import type { NodeClient } from '../../../src/relay/nodes/node-client.ts'
 import { RpcError, type RpcRequest } from '../../../src/relay/protocols/rpc.ts'
 
@@ -104,5 +104,14 @@ describe('over Electrum’s protocol', () => {
       'blockchain.transaction.get': refusal(2, 'daemon error: No such mempool transaction')
     })
     expect(await broadcastTo(node, 'electrum', RAW, signal)).toMatchObject({ isInMempool: false })
+  })
+})
+
+test('what several nodes made of one is told together', () => {
+  const of = (endpoint: string, isInMempool: boolean) => ({ txid: TXID, endpoint, isInMempool })
+  expect(summed([of('a:1', true), of('b:1', false)])).toEqual({
+    txid: TXID,
+    endpoints: ['a:1', 'b:1'],
+    inMempoolOf: ['a:1']
   })
 })

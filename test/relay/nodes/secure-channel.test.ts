@@ -575,6 +575,85 @@ describe('closing', () => {
   })
 })
 
+describe('a transaction', () => {
+  const taken = (node: { results: Map<string, unknown> }): void => {
+    node.results.set('sendrawtransaction', 'id').set('getmempoolentry', {})
+  }
+  const handedTo = (...nodes: Array<{ asked: string[] }>): number[] =>
+    nodes.map(({ asked }) => asked.filter(method => method === 'sendrawtransaction').length)
+
+  test('is handed to two nodes', async () => {
+    const { channel, node, ends } = create()
+    for (const host of ['a', 'b', 'c']) taken(node(host))
+    const { txid, endpoints, inMempoolOf } = await ends(channel.broadcast('00'))
+    expect([txid, endpoints.toSorted(), inMempoolOf.toSorted()]).toEqual([
+      'id',
+      ['a:1', 'b:1'],
+      ['a:1', 'b:1']
+    ])
+    expect(handedTo(node('a'), node('b'), node('c'))).toEqual([1, 1, 0])
+    expect(channel.getStatus()).toMatchObject({ totalRequests: 1, totalErrors: 0 })
+  })
+
+  test('is handed to as many as are there', async () => {
+    const { channel, node, ends } = create()
+    for (const host of ['a', 'b']) node(host).conduct = dead(`${host}:1`)
+    taken(node('c'))
+    expect(await ends(channel.broadcast('00'))).toMatchObject({ endpoints: ['c:1'] })
+    node('c').conduct = dead('c:1')
+    await expect(ends(channel.broadcast('00'))).rejects.toThrow(NoNodeError)
+  })
+
+  test('that is refused is', async () => {
+    const { channel, node, ends } = create()
+    for (const host of ['a', 'b'])
+      node(host).conduct = { fails: () => new RpcError(`${host}:1`, 'sendrawtransaction', -26, 'dust') }
+    await expect(ends(channel.broadcast('00'))).rejects.toThrow('dust')
+    expect(handedTo(node('c'))).toEqual([0])
+  })
+
+  test('is handed to as many as is told', async () => {
+    const { channel, node, ends } = create()
+    for (const host of ['a', 'b', 'c']) taken(node(host))
+    expect((await ends(channel.broadcast('00', { copies: 3 }))).endpoints).toHaveLength(3)
+    await expect(channel.broadcast('00', { copies: 4 })).rejects.toMatchObject({ name: 'InvalidOptionError' })
+  })
+})
+
+describe('a node that is isolated', () => {
+  test('is asked no more, and is left alone when nothing is under way there', async () => {
+    const { channel, node, ends, passes, told } = create({ primaryNodes: ['a:1'] })
+    node('a').latencyMs = 100
+    const asked = channel.execute({ method: 'submitblock' })
+    let isLeft = false
+    const leaving = channel.isolate('a:1').then(() => {
+      isLeft = true
+    })
+    await passes(50)
+    expect(isLeft).toBe(false)
+    expect(await ends(asked)).toBe('submitblock() of a:1')
+    await ends(leaving)
+    for (let turn = 0; turn < 10; turn++)
+      expect(await ends(channel.execute({ method: 'getinfo' }))).toBe('getinfo() of c:1')
+    expect(channel.getStatus()).toMatchObject({ isFailedOver: true, nodes: [{ state: 'isolated' }, {}] })
+    channel.release('a:1')
+    expect(await ends(channel.execute({ method: 'getinfo' }))).toBe('getinfo() of a:1')
+    expect(told()).toEqual(['node:isolated a:1', 'failover a:1', 'node:released a:1', 'failback a:1'])
+  })
+
+  test('is not asked even if it is the only one', async () => {
+    const { channel, ends, read } = create({ primaryNodes: ['a:1'], backupNodes: [] })
+    await channel.isolate('a:1')
+    await expect(ends(read())).rejects.toThrow(NoNodeError)
+  })
+
+  test('has to be there', async () => {
+    const { channel } = create()
+    await expect(channel.isolate('d:1')).rejects.toThrow('a:1 or b:1 or c:1')
+    expect(() => channel.release('nonsense')).toThrow('endpoint')
+  })
+})
+
 describe('a limit', () => {
   test('of all requests refuses those beyond it, and tells when there is room', async () => {
     const { channel, node, ends } = create({ maxRequestsPerS: 3 })
