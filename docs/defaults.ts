@@ -14,6 +14,12 @@ import {
   defaultRecoveryOptions,
   defaultTripRule
 } from 'bitswap-protection'
+import {
+  defaultHealthCheckOptions,
+  defaultPoolOptions,
+  defaultSecureChannelOptions,
+  defaultShutdownOptions
+} from 'bitswap-protection/relay'
 
 /** Of the service only what it does not share with `Protection`. */
 const bitswapProtection = Object.fromEntries(
@@ -24,9 +30,13 @@ const defaults: Readonly<Record<string, object>> = {
   bitswapProtection,
   circuitBreaker: defaultCircuitBreakerOptions,
   health: defaultHealthOptions,
+  healthCheck: defaultHealthCheckOptions,
   inbound: defaultInboundOptions,
+  pool: defaultPoolOptions,
   protection: defaultProtectionOptions,
   recovery: defaultRecoveryOptions,
+  secureChannel: defaultSecureChannelOptions,
+  shutdown: defaultShutdownOptions,
   tripRule: defaultTripRule
 }
 

@@ -49,18 +49,44 @@ const bitswapNames = [
 ]
 
 const relayNames = [
+  'BadReplyError',
+  'BitcoinMessageError',
   'ChannelBusyError',
   'ChannelClosedError',
   'ChannelTimeoutError',
   'ConnectError',
+  'CredentialsError',
+  'DisagreementError',
+  'DuplicateRequestError',
+  'ElectrumNodeClient',
   'HandshakeLimit',
   'IdentityError',
+  'NoNodeError',
+  'OutcomeUnknownError',
   'PoolClosedError',
   'PoolExhaustedError',
+  'RateLimitError',
+  'RequestTimeoutError',
+  'RpcError',
+  'SecretAccessError',
+  'SecretDisposedError',
+  'SecretFileError',
+  'SecretLimitError',
+  'SecureBuffer',
+  'SecureChannel',
+  'SecureChannelClosedError',
   'SecureChannelPool',
+  'StateFileError',
+  'TooManyPendingError',
   'UnexpectedDataError',
+  'defaultHealthCheckOptions',
   'defaultPoolOptions',
-  'defaultTlsOptions'
+  'defaultSecureChannelOptions',
+  'defaultShutdownOptions',
+  'defaultTlsOptions',
+  'greet',
+  'memoryProtectionStatus',
+  'pingPeer'
 ]
 
 const subpaths: Record<string, { module: object; names: string[] }> = {

@@ -10,9 +10,10 @@ export interface Clock {
 
   /**
    * Runs `callback` once, about `delayMs` from now or sooner, unless the returned function was called first.
-   * A scheduled callback does not keep the process alive.
+   *
+   * @param keepsAlive - whether the process must not end before: only where somebody waits for it, and nothing else is under way
    */
-  schedule(callback: () => void, delayMs: number): () => void
+  schedule(callback: () => void, delayMs: number, keepsAlive?: boolean): () => void
 }
 
 /** Browsers have no `setImmediate`; there every reading is a fresh one. */
@@ -49,10 +50,10 @@ export const systemClock: Clock = {
     return Date.now()
   },
 
-  schedule(callback, delayMs) {
+  schedule(callback, delayMs, keepsAlive = false) {
     const timer = setTimeout(callback, Math.min(delayMs, MAX_DELAY_MS))
     // Node returns an object, browsers a number, which cannot keep anything alive.
-    if (typeof timer === 'object') (timer as { unref(): void }).unref()
+    if (!keepsAlive && typeof timer === 'object') (timer as { unref(): void }).unref()
     return () => clearTimeout(timer)
   }
 }

@@ -63,11 +63,7 @@ export {
   type PeerOptions,
   pingPeer
 } from './protocols/bitcoin-peer.ts'
-export {
-  ElectrumNodeClient,
-  type ElectrumNodeClientContext,
-  type ElectrumSubscription
-} from './protocols/electrum-node-client.ts'
+export { ElectrumNodeClient, type ElectrumSubscription } from './protocols/electrum-node-client.ts'
 export type { ElectrumListener } from './protocols/electrum-subscriptions.ts'
 export { TooManyPendingError } from './protocols/pending-error.ts'
 export { BadReplyError, CredentialsError, RpcError, type RpcReply, type RpcRequest } from './protocols/rpc.ts'

@@ -63,12 +63,16 @@ describe('systemClock', () => {
   })
 })
 
-test('a timer of systemClock does not keep the process alive', () => {
+test.each([
+  [undefined, false],
+  [false, false],
+  [true, true]
+])('a timer of systemClock keeps the process alive only if it is to: %s', (keepsAlive, isHeld) => {
   const set = vi.spyOn(globalThis, 'setTimeout')
   try {
-    const cancel = systemClock.schedule(() => {}, 1000)
+    const cancel = systemClock.schedule(() => {}, 1000, keepsAlive)
     const timer = set.mock.results[0]?.value as NodeJS.Timeout
-    expect(timer.hasRef()).toBe(false)
+    expect(timer.hasRef()).toBe(isHeld)
     cancel()
   } finally {
     set.mockRestore()

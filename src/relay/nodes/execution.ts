@@ -182,10 +182,12 @@ export class Execution<Value> {
       return
     }
     const mostMs = Math.min(FIRST_BACKOFF_MS * 2 ** this.#rounds++, LONGEST_BACKOFF_MS)
-    this.#cancelBackoff = this.#context.clock.schedule(() => {
+    const again = (): void => {
       this.#tried.clear()
       this.#ask()
-    }, this.#context.random() * mostMs)
+    }
+    // No connection keeps the process alive meanwhile.
+    this.#cancelBackoff = this.#context.clock.schedule(again, this.#context.random() * mostMs, true)
   }
 
   #succeed(call: NodeCall<Value>, value: Value): void {

@@ -1,14 +1,11 @@
 import type { Deadlines } from '../../core/deadlines.ts'
 import type { Clock } from '../../core/index.ts'
-import { ElectrumNodeClient } from '../protocols/electrum-node-client.ts'
+import { ElectrumNodeClient, MAX_PENDING } from '../protocols/electrum-node-client.ts'
 import { HttpsNodeClient } from '../protocols/https-node-client.ts'
 import type { HandshakeLimit } from '../tls/handshake-limit.ts'
 import { setUpTls } from '../tls/tls-options.ts'
 import type { NodeClient } from './node-client.ts'
 import type { NodeSetup, SecureChannelSetup } from './secure-channel-options.ts'
-
-/** Requests under way over one connection that carries many. */
-const MAX_PENDING = 1_000
 
 /** What clients need beside their options. */
 export interface ClientContext {

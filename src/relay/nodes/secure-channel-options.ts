@@ -9,6 +9,7 @@ import {
   text,
   wholeNumber
 } from '../../core/options.ts'
+import { MAX_REPLY_BYTES } from '../protocols/electrum-node-client.ts'
 import type { TlsOptions } from '../tls/tls-options.ts'
 import { type NodeAddress, parseNodeAddress } from './node-address.ts'
 import type { NodeRole } from './relay-node.ts'
@@ -101,7 +102,7 @@ export const defaultSecureChannelOptions: Readonly<SecureChannelOptions> = Objec
   backupNodes: Object.freeze([]),
   tls: Object.freeze({}),
   maxConnections: 8,
-  maxReplyBytes: 64 * 2 ** 20,
+  maxReplyBytes: MAX_REPLY_BYTES,
   requestTimeoutMs: 10_000,
   maxRetries: 3,
   retryShare: 0.2,

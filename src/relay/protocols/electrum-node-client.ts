@@ -1,14 +1,14 @@
 import type { TLSSocket } from 'node:tls'
-import { type Deadlines, NO_LIMIT_MS } from '../../core/deadlines.ts'
-import type { Clock } from '../../core/index.ts'
+import { Deadlines, NO_LIMIT_MS } from '../../core/deadlines.ts'
+import { type Clock, systemClock } from '../../core/index.ts'
 import { Channel } from '../channel/channel.ts'
 import { ChannelClosedError } from '../channel/channel-error.ts'
-import type { Endpoint } from '../endpoint.ts'
+import { type Endpoint, parseEndpoint } from '../endpoint.ts'
 import type { NodeClient } from '../nodes/node-client.ts'
 import { ConnectError, IdentityError } from '../tls/connect-error.ts'
-import type { HandshakeLimit } from '../tls/handshake-limit.ts'
+import { HandshakeLimit } from '../tls/handshake-limit.ts'
 import { TlsDialer } from '../tls/tls-dialer.ts'
-import type { TlsSetup } from '../tls/tls-options.ts'
+import { setUpTls, type TlsOptions, type TlsSetup } from '../tls/tls-options.ts'
 import { ElectrumConnection } from './electrum-connection.ts'
 import { type ElectrumListener, ElectrumSubscriptions } from './electrum-subscriptions.ts'
 import { TooManyPendingError } from './pending-error.ts'
@@ -20,6 +20,10 @@ import { BadReplyError, type RpcReply, type RpcRequest } from './rpc.ts'
  */
 const GREETING: RpcRequest = { method: 'server.version', params: ['bitswap-protection', ['1.4', '1.4.3']] }
 const SPOKEN_VERSION = /^1\.4(\.\d+)?$/
+
+/** Requests under way over the one connection, and the longest answer in bytes, unless told otherwise. */
+export const MAX_PENDING = 1_000
+export const MAX_REPLY_BYTES = 64 * 2 ** 20
 
 const PING: RpcRequest = { method: 'server.ping' }
 
@@ -68,6 +72,23 @@ export class ElectrumNodeClient implements NodeClient {
   #pending = 0
   #lastChannel = 0
   #isClosed = false
+
+  /**
+   * A client by itself, with limits as `SecureChannel` has them: for subscriptions.
+   *
+   * @param endpoint - `host:port`
+   * @throws InvalidOptionError
+   */
+  static to(endpoint: string, tls: Partial<TlsOptions> = {}): ElectrumNodeClient {
+    return new ElectrumNodeClient(parseEndpoint(endpoint), {
+      tls: setUpTls(tls),
+      clock: systemClock,
+      deadlines: new Deadlines(systemClock),
+      handshakes: new HandshakeLimit(),
+      maxPending: MAX_PENDING,
+      maxReplyBytes: MAX_REPLY_BYTES
+    })
+  }
 
   constructor(endpoint: Endpoint, context: ElectrumNodeClientContext) {
     this.endpoint = endpoint.key

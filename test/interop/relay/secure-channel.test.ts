@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { RpcError, SecureBuffer, SecureChannel } from '../../../src/relay/index.ts'
+import { ElectrumNodeClient, RpcError, SecureBuffer, SecureChannel } from '../../../src/relay/index.ts'
 import { Authority, type Identity } from '../../relay/support/certificates.ts'
 import { BcoinNode } from './support/bcoin-node.ts'
 import { Btcd } from './support/btcd.ts'
@@ -159,4 +159,20 @@ test('ElectrumX', async () => {
     { result: expect.any(Number) }
   ])
   expect(channel.getStatus()).toMatchObject({ totalErrors: 0, nodes: [{ state: 'up', connections: 1 }] })
+})
+
+test('ElectrumX tells of a new block', async () => {
+  await using electrumx = await ElectrumX.start(bcoin, identity)
+  const client = ElectrumNodeClient.to(electrumx.endpoint, tls())
+  const heights: unknown[] = []
+  try {
+    const request = { method: 'blockchain.headers.subscribe' }
+    const note = ([header]: readonly unknown[]) => heights.push((header as { height: number }).height)
+    await client.subscribe(request, note, AbortSignal.timeout(5_000))
+    await bcoin.mine(1)
+    // It looks for blocks every 5 s.
+    await expect.poll(() => heights, { timeout: 15_000 }).toEqual([BLOCKS, BLOCKS + 1])
+  } finally {
+    await client.close()
+  }
 })
