@@ -6,10 +6,13 @@ import { fetchCommand } from './fetch-command.ts'
 import { InterruptedError } from './interruption.ts'
 import { nearest } from './nearest.ts'
 import { packageVersion } from './package-version.ts'
+import { relayCommand } from './relay-command.ts'
 
 const NAME = 'bitswap-protection'
 
-const commands: readonly Command[] = [fetchCommand, demoCommand]
+const listed = new Intl.ListFormat('en-GB')
+
+const commands: readonly Command[] = [fetchCommand, relayCommand, demoCommand]
 
 const help = `Keeps Bitswap fetches fast when peers stall or vanish.
 
@@ -59,7 +62,7 @@ function find(name: string): Command {
   const names = commands.map(each => each.name)
   const meant = nearest(name, names)
   throw new UsageError(
-    `unknown command '${name}'; ${meant === undefined ? `there are ${names.join(' and ')}` : `did you mean '${meant}'?`}`
+    `unknown command '${name}'; ${meant === undefined ? `there are ${listed.format(names)}` : `did you mean '${meant}'?`}`
   )
 }
 

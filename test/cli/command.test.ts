@@ -71,6 +71,7 @@ describe('the program', () => {
     [['help', 'fetch'], 'Usage: bitswap-protection fetch'],
     [['fetch', '--help'], 'Usage: bitswap-protection fetch'],
     [['fetch', 'nonsense', '--wrong', '-h'], 'Usage: bitswap-protection fetch'],
+    [['relay', '--help'], 'Usage: bitswap-protection relay'],
     [['demo', '--help'], 'Usage: bitswap-protection demo']
   ])('%j shows help', async (args, usage) => {
     const { code, stdout, stderr } = await run(...args)
@@ -86,7 +87,7 @@ describe('the program', () => {
 
   test.each([
     [['fech'], "unknown command 'fech'; did you mean 'fetch'?"],
-    [['remove'], "unknown command 'remove'; there are fetch and demo"],
+    [['remove'], "unknown command 'remove'; there are fetch, relay and demo"],
     [['help', 'fech'], "unknown command 'fech'; did you mean 'fetch'?"],
     [['--hlep'], 'unknown option --hlep; did you mean --help?'],
     [['--json'], 'unknown option --json; options of a command come after it'],

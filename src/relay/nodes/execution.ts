@@ -20,7 +20,7 @@ const LONGEST_BACKOFF_MS = 2_000
 const PATIENCE = 2
 
 /** What becomes of requests. */
-export interface ExecutionTally {
+interface ExecutionTally {
   retries: number
   hedges: number
 }

@@ -33,5 +33,5 @@ export function parseNodeAddress(text: string, option: string): NodeAddress {
 
 /** What stands before an `@` is nobody's business. */
 function withoutSecrets(text: unknown): unknown {
-  return typeof text === 'string' ? text.replace(/\/\/[^/]*@/, '//(hidden)@') : text
+  return typeof text === 'string' ? text.replace(/^([a-z]+:\/\/)?.*@/is, '$1(hidden)@') : text
 }

@@ -21,7 +21,11 @@ export function createNodeClient(
   context: ClientContext
 ): NodeClient {
   const { protocol, endpoint, path } = node.address
-  const setup = setUpTls({ ...tls, ...node.tls })
+  const own = Object.entries(node.tls).filter(([, value]) => value !== undefined)
+  const setup = setUpTls(
+    { ...tls, ...Object.fromEntries(own) },
+    own.length > 0 ? `${node.option}.tls` : 'channel.tls'
+  )
   if (protocol === 'electrum')
     return new ElectrumNodeClient(endpoint, {
       ...context,

@@ -1,4 +1,4 @@
-import type { Deadlines } from '../../core/deadlines.ts'
+import type { Deadline, Deadlines } from '../../core/deadlines.ts'
 import type { Clock, Protection } from '../../core/index.ts'
 import { TooManyPendingError } from '../protocols/pending-error.ts'
 import { CredentialsError, RpcError } from '../protocols/rpc.ts'
@@ -10,13 +10,13 @@ import { NodeDownError, RequestTimeoutError } from './secure-channel-error.ts'
 
 /** The first wait between checks of a node that does not answer, in ms, and the longest. */
 const FIRST_WAIT_MS = 250
-const LONGEST_WAIT_MS = 4_000
+const LONGEST_WAIT_MS = 2_000
 
 /** A node that is slow by nature has this many times its usual time to answer. */
 const PATIENCE = 4
 
 /** How nodes are looked after. Durations in ms. */
-export interface WatchOptions {
+interface WatchOptions {
   readonly intervalMs: number
   readonly timeoutMs: number
   readonly retries: number
@@ -42,6 +42,8 @@ export interface WatchContext {
 interface Plan {
   dueMs: number
   isUnderWay: boolean
+  /** What is being asked. */
+  asking: NodeCall<unknown> | undefined
   /** Whether there is a reason to believe that it does not answer. */
   isDoubted: boolean
   /** Checks in a row that it did not pass. */
@@ -68,7 +70,14 @@ export class NodeWatch {
   constructor(context: WatchContext) {
     this.#context = context
     for (const node of context.nodes)
-      this.#plans.set(node, { dueMs: Infinity, isUnderWay: false, isDoubted: false, failed: 0, told: 'up' })
+      this.#plans.set(node, {
+        dueMs: Infinity,
+        isUnderWay: false,
+        asking: undefined,
+        isDoubted: false,
+        failed: 0,
+        told: 'up'
+      })
   }
 
   /** Checks all nodes, and goes on with that. Resolves when each was checked once. */
@@ -98,9 +107,14 @@ export class NodeWatch {
     this.doubt(node)
   }
 
-  /** A node is checked now, unless it is anyway, or failed a check just before. */
+  /**
+   * A node is checked now, unless it failed a check just before. One that is being checked at leisure has to answer as soon as
+   * if it were checked now.
+   */
   doubt(node: RelayNode): void {
     const plan = this.#plans.get(node)!
+    const { asking } = plan
+    if (asking !== undefined && !plan.isDoubted) this.#limit(asking, this.#probeTimeoutMs(node))
     plan.isDoubted = true
     if (plan.failed === 0) this.#plan(node, 0)
   }
@@ -165,21 +179,28 @@ export class NodeWatch {
   }
 
   async #ask<Value>(node: RelayNode, timeoutMs: number, asking: Asking<Value>): Promise<Value> {
-    const { choice, clock, deadlines } = this.#context
+    const plan = this.#plans.get(node)!
+    const { choice, clock } = this.#context
     const call = new NodeCall(
       { clock, limit: undefined, onFailed() {}, onWarmingUp() {} },
       node,
       asking,
       false
     )
-    const deadline = deadlines.add(timeoutMs, () =>
-      call.abandon(new RequestTimeoutError('a health check', timeoutMs))
-    )
+    const deadline = this.#limit(call, timeoutMs)
+    plan.asking = call
     try {
       return await call.run(choice.leave(node))
     } finally {
+      plan.asking = undefined
       deadline.cancel()
     }
+  }
+
+  /** Gives a check so much time from now on. */
+  #limit(call: NodeCall<unknown>, timeoutMs: number): Deadline {
+    const error = new RequestTimeoutError('a health check', timeoutMs)
+    return this.#context.deadlines.add(timeoutMs, () => call.abandon(error))
   }
 
   #passed(node: RelayNode, plan: Plan): void {

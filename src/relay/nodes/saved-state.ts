@@ -1,5 +1,5 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
-import type { BadRecords } from '../../core/index.ts'
+import type { BadRecords, Clock } from '../../core/index.ts'
 import type { RpcRequest } from '../protocols/rpc.ts'
 
 /** What is kept of a secure channel between two processes. Nothing in it is secret. */
@@ -10,6 +10,11 @@ export interface SavedState {
   readonly sent: readonly string[]
   /** What was accepted and not handed to any node yet. */
   readonly broadcasts: readonly RpcRequest[]
+}
+
+/** Where no earlier process was. */
+export function nothingSaved(clock: Clock): SavedState {
+  return { circuits: { savedAt: clock.wallTime(), records: [] }, sent: [], broadcasts: [] }
 }
 
 /** Thrown when a state file is there, and cannot be read as one. */

@@ -141,13 +141,13 @@ const rules: Rules<SecureChannelOptions> = {
   shutdown: anyObject
 }
 
+const PASSWORD_ALLOWED = 'a string or a SecureBuffer'
+
 const nodeRules: Rules<NodeOptions> = {
   address: text,
   username: optional(text),
-  password: {
-    allowed: 'a string or a SecureBuffer',
-    accepts: value => value === undefined || text.accepts(value) || isSecret(value)
-  },
+  // Looked at by itself: whatever it is, it is not shown.
+  password: { allowed: PASSWORD_ALLOWED, accepts: () => true },
   tls: anyObject
 }
 
@@ -155,6 +155,8 @@ const defaultNodeOptions: NodeOptions = { address: '', username: undefined, pass
 
 /** A node that was read. */
 export interface NodeSetup extends Omit<NodeOptions, 'address'> {
+  /** What it is called in errors. */
+  readonly option: string
   readonly role: NodeRole
   readonly address: NodeAddress
 }
@@ -202,7 +204,9 @@ function readNodes(options: Readonly<SecureChannelOptions>, role: NodeRole): Nod
     const option = `channel.${name}[${index}]`
     const node = typeof given === 'string' ? { address: given } : given
     const { address, ...rest } = resolveOptions(option, defaultNodeOptions, node, nodeRules)
-    return { ...rest, role, address: parseNodeAddress(address, option) }
+    if (!isPassword(rest.password))
+      throw new InvalidOptionError(`${option}.password`, '(hidden)', PASSWORD_ALLOWED)
+    return { ...rest, option, role, address: parseNodeAddress(address, option) }
   })
 }
 
@@ -229,6 +233,7 @@ function optional(rule: Rule): Rule {
   return { allowed: rule.allowed, accepts: value => value === undefined || rule.accepts(value) }
 }
 
-function isSecret(value: unknown): boolean {
+function isPassword(value: unknown): boolean {
+  if (value === undefined || text.accepts(value)) return true
   return typeof (value as Partial<Secret> | null)?.withAccess === 'function'
 }

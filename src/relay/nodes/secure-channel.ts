@@ -1,6 +1,6 @@
 import { systemRandom } from '../../core/clock.ts'
 import { Deadlines } from '../../core/deadlines.ts'
-import { type Clock, InvalidOptionError, Protection, systemClock } from '../../core/index.ts'
+import { type BadRecords, type Clock, InvalidOptionError, Protection, systemClock } from '../../core/index.ts'
 import { wholeNumber } from '../../core/options.ts'
 import { RpcError, type RpcReply, type RpcRequest } from '../protocols/rpc.ts'
 import { HandshakeLimit } from '../tls/handshake-limit.ts'
@@ -19,7 +19,7 @@ import { kindOf, type RequestKind, requestKinds } from './request-kind.ts'
 import { RequestLimit } from './request-limit.ts'
 import { type ExecuteOptions, Requests } from './requests.ts'
 import { RetryBudget } from './retry-budget.ts'
-import { readState, removeState, saveState } from './saved-state.ts'
+import { nothingSaved, readState, removeState, type SavedState, saveState } from './saved-state.ts'
 import { NoNodeError, RateLimitError } from './secure-channel-error.ts'
 import {
   type NodeSetup,
@@ -83,6 +83,8 @@ export class SecureChannel implements AsyncDisposable {
   readonly #executions: ExecutionContext
   readonly #requests: Requests
   readonly #ledger = new SentLedger()
+  /** What an earlier process has left; `undefined` before it was read. */
+  #earlier: SavedState | undefined
   #isClosed = false
 
   /** @throws InvalidOptionError */
@@ -138,16 +140,15 @@ export class SecureChannel implements AsyncDisposable {
    */
   async start(): Promise<void> {
     this.#requests.throwIfClosed()
-    const { stateFile } = this.#setup.shutdown
-    const state = stateFile === undefined ? undefined : await readState(stateFile)
-    if (state !== undefined) {
-      this.#protection.restore(state.circuits, BAD_MAX_AGE_MS)
-      this.#ledger.restore(state.sent)
-    }
+    const { circuits, sent, broadcasts } = await this.#readEarlier()
+    this.#protection.restore(circuits, BAD_MAX_AGE_MS)
+    this.#ledger.restore(sent)
     await this.#watch.start()
-    if (state === undefined) return
-    const sent = await Promise.allSettled(state.broadcasts.map(request => this.execute(request)))
-    if (sent.every(isAnswered)) await removeState(stateFile!)
+    const settled = await Promise.allSettled(broadcasts.map(request => this.execute(request)))
+    const unsent = broadcasts.filter((_, index) => !isAnswered(settled[index]!))
+    this.#earlier = { circuits, sent: [], broadcasts: unsent }
+    const { stateFile } = this.#setup.shutdown
+    if (stateFile !== undefined && unsent.length === 0) await removeState(stateFile)
   }
 
   /**
@@ -288,26 +289,48 @@ export class SecureChannel implements AsyncDisposable {
     return givenUp
   }
 
-  /** Closes all at once. What was to be broadcast is kept in the state file, if there is one. */
+  /**
+   * Closes all at once. What was to be broadcast is kept in the state file, if there is one.
+   *
+   * @throws StateFileError if there is something else in its place, which is left alone; what the file system says
+   */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#watch.close()
-    const state = {
-      circuits: this.#protection.badRecords(BAD_MAX_AGE_MS),
-      sent: this.#ledger.hashes(),
-      broadcasts: this.#requests.broadcasts
-    }
+    const circuits = this.#protection.badRecords(BAD_MAX_AGE_MS)
+    const { broadcasts } = this.#requests
     this.#requests.close()
     this.#protection.close()
     await Promise.all(this.#nodes.all.map(({ client }) => client.close()))
     this.#deadlines.clear()
-    const { stateFile } = this.#setup.shutdown
-    if (stateFile !== undefined) await saveState(stateFile, state)
+    await this.#save(circuits, broadcasts)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.drain()
+  }
+
+  /** Along with what an earlier process has left that was not done since. */
+  async #save(circuits: BadRecords, broadcasts: readonly RpcRequest[]): Promise<void> {
+    const { stateFile } = this.#setup.shutdown
+    if (stateFile === undefined) return
+    const earlier = await this.#readEarlier()
+    this.#ledger.restore(earlier.sent)
+    const state = {
+      circuits,
+      sent: this.#ledger.hashes(),
+      broadcasts: [...earlier.broadcasts, ...broadcasts]
+    }
+    await saveState(stateFile, state)
+  }
+
+  /** @throws StateFileError */
+  async #readEarlier(): Promise<SavedState> {
+    const { stateFile } = this.#setup.shutdown
+    this.#earlier ??= stateFile === undefined ? undefined : await readState(stateFile)
+    this.#earlier ??= nothingSaved(this.#clock)
+    return this.#earlier
   }
 
   #executeOnce(request: RpcRequest, options: ExecuteOneOptions): Promise<unknown> {

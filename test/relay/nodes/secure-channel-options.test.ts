@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { SecureChannel } from '../../../src/relay/nodes/secure-channel.ts'
 import {
   defaultSecureChannelOptions,
   resolveSecureChannelOptions,
@@ -28,6 +29,9 @@ test.each<[unknown, string]>([
   [{ primaryNodes: [7] }, 'channel.primaryNodes[0]'],
   [{ primaryNodes: [{ address: 'a:1', user: 'x' }] }, 'channel.primaryNodes[0].user'],
   [{ primaryNodes: [{ address: 'a:1', password: 7 }] }, 'channel.primaryNodes[0].password'],
+  [{ primaryNodes: ['me:secret@b:1'] }, 'channel.primaryNodes[0]'],
+  [{ primaryNodes: ['https://me:a/secret@b:1'] }, 'channel.primaryNodes[0]'],
+  [{ primaryNodes: [{ address: 'a:1', password: ['secret'] }] }, 'channel.primaryNodes[0].password'],
   [{ primaryNodes: ['ssl://b:1/path'] }, 'channel.primaryNodes[0]'],
   [{ primaryNodes, backupNodes: ['A:1'] }, 'channel.backupNodes'],
   [{ primaryNodes, backupNodes: ['ssl://b:1'] }, 'channel.backupNodes'],
@@ -72,5 +76,17 @@ test('an address may say which protocol', () => {
   ).toMatchObject({
     protocol: 'electrum',
     endpoint: { key: 'electrum:50002' }
+  })
+})
+
+describe('TLS of a node', () => {
+  test('goes over that of all, but not where it leaves something out', () => {
+    const roots = ['-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----']
+    const tls = { pins: ['wrong'], roots }
+    const open = (own: object) => new SecureChannel({ primaryNodes: [{ address: 'a:1', tls: own }], tls })
+    expect(() => open({ pins: undefined })).toThrow('channel.tls.pins')
+    expect(() => open({ pins: ['sha256/nonsense'] })).toThrow('channel.primaryNodes[0].tls.pins')
+    const pin = `sha256/${Buffer.alloc(32).toString('base64')}`
+    expect(open({ pins: [pin] }).getStatus().nodes).toHaveLength(1)
   })
 })

@@ -108,7 +108,7 @@ describe('a primary node that is gone', () => {
     })
     // It stays away for long, so that it is asked but seldom.
     await passes(120_000)
-    expect(node('a').pings).toBeLessThan(60)
+    expect(node('a').pings).toBeLessThan(90)
     node('a').conduct = 'answers'
     const asked = node('a').asked.length
     await passes(5_000)
@@ -216,6 +216,17 @@ describe('a node that falls silent', () => {
     await passes(3_000)
     expect(channel.getStatus().totalHedges).toBe(100)
     await ends(Promise.all(reads))
+  })
+
+  test('while it is checked at leisure is found out as soon as a read is in doubt', async () => {
+    const { channel, node, ends, passes, took, read, told } = create({ primaryNodes: ['a:1'] })
+    await ends(channel.start())
+    await passes(4_900)
+    node('a').conduct = 'is silent'
+    await passes(150) // The check has begun.
+    expect(await took(read())).toBeLessThan(350)
+    await passes(400)
+    expect(told()).toEqual(['node:suspect a:1', 'failover a:1'])
   })
 
   test('is connected to anew', async () => {

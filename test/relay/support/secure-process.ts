@@ -33,7 +33,7 @@ export interface ProcessLimits {
 }
 
 /** Starts a process with a script in which the secrets' classes are at hand. */
-export function startProcess(
+function startProcess(
   script: string,
   { lockedKibibytes, hasSodium = true }: ProcessLimits = {}
 ): ChildProcess {

@@ -73,7 +73,7 @@ export function create(options: Partial<SecureChannelOptions> = {}) {
 }
 
 /** Nobody listens there. */
-export function nobodyListens(endpoint: string): Error {
+function nobodyListens(endpoint: string): Error {
   return new ConnectError(parseEndpoint(endpoint), 'REFUSED', 'nobody listens there')
 }
 
