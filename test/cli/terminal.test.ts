@@ -267,6 +267,11 @@ class Screen {
 }
 
 describe('live region', () => {
+  test('a terminal that does not know its size is taken for one of 80 columns', () => {
+    using region = new LiveRegion(new Screen(0))
+    expect(region.columns).toBe(80)
+  })
+
   test('is drawn over in place, also when it shrinks', () => {
     const screen = new Screen(20)
     using region = new LiveRegion(screen)

@@ -30,7 +30,8 @@ export class LiveRegion implements Disposable {
   }
 
   get columns(): number {
-    return this.#stream.columns ?? 80
+    // A terminal that does not know its size says 0.
+    return this.#stream.columns || 80
   }
 
   /** Replaces what was drawn. One write, so that nothing flickers. */
