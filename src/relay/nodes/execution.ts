@@ -164,9 +164,13 @@ export class Execution<Value> {
     else if (this.#calls.size === 0) this.#retry(error)
   }
 
-  /** What a node does not work on any more is no additional work. */
+  /**
+   * What a node does not work on any more is no additional work. And the first failure is always made up for: a node that fails
+   * must not use up what the others need, and all together are asked no more than twice as much.
+   */
   #retry(error: unknown): void {
-    const isAllowed = error instanceof NodeDownError || this.#context.budget.spend()
+    const isFree = error instanceof NodeDownError || this.#attempts === 1
+    const isAllowed = isFree || this.#context.budget.spend()
     if (!this.#mayAskMore() || !isAllowed) {
       this.#fail(new NoNodeError(this.#job.method, this.#errors))
       return
