@@ -1,4 +1,4 @@
-import type { Clock, Outcome, Permit } from '../../core/index.ts'
+import { type Clock, InvalidOptionError, type Outcome, type Permit } from '../../core/index.ts'
 import { TooManyPendingError } from '../protocols/pending-error.ts'
 import { CredentialsError, RpcError } from '../protocols/rpc.ts'
 import { ConnectError, IdentityError } from '../tls/connect-error.ts'
@@ -85,9 +85,13 @@ function isWarmingUp(error: unknown): boolean {
   return error instanceof RpcError && error.isWarmingUp
 }
 
-/** Whether it is a limit of this side that kept a request from being made. */
+/** Whether it is a limit of this side, or a mistake, that kept a request from being made. */
 function isOurs(error: unknown): boolean {
-  return error instanceof RateLimitError || error instanceof TooManyPendingError
+  return (
+    error instanceof RateLimitError ||
+    error instanceof TooManyPendingError ||
+    error instanceof InvalidOptionError
+  )
 }
 
 /** Whether a request that failed so was certainly not heard. */
@@ -103,5 +107,6 @@ export function isUnheard(error: unknown): boolean {
 
 /** Whether another node might answer a request that failed so. */
 export function isNodesOwn(error: unknown): boolean {
-  return !(error instanceof RpcError) || error.isWarmingUp
+  if (error instanceof RpcError) return error.isWarmingUp
+  return !(error instanceof InvalidOptionError)
 }

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { InvalidOptionError } from '../../../src/core/index.ts'
 import { parseEndpoint } from '../../../src/relay/endpoint.ts'
 import {
   type DisagreementError,
@@ -43,6 +44,16 @@ describe('a request', () => {
     expect(node('c').asked).toEqual([])
     expect(channel.getStatus()).toMatchObject({ totalErrors: 0, totalRetries: 0 })
     expect(channel.getStatus().nodes[0]).toMatchObject({ state: 'up', circuit: { circuitState: 'CLOSED' } })
+    expect(events).toEqual([])
+  })
+
+  test('that cannot be made is not, and is nobody’s fault', async () => {
+    const { channel, node, ends, events } = create({ primaryNodes: ['a:1'] })
+    node('a').conduct = { fails: () => new InvalidOptionError('params', 1n, 'what JSON has') }
+    for (let turn = 0; turn < 10; turn++)
+      await expect(ends(channel.execute({ method: 'getblock', params: [1n] }))).rejects.toThrow('params')
+    expect(node('a').asked).toHaveLength(10)
+    expect(node('c').asked).toEqual([])
     expect(events).toEqual([])
   })
 
