@@ -1,5 +1,5 @@
 import type { TLSSocket } from 'node:tls'
-import type { Deadlines } from '../../core/deadlines.ts'
+import { type Deadline, type Deadlines, NO_LIMIT_MS } from '../../core/deadlines.ts'
 import type { Clock, Outcome } from '../../core/index.ts'
 import { InvalidOptionError } from '../../core/index.ts'
 import type { Endpoint } from '../endpoint.ts'
@@ -25,7 +25,7 @@ const KEEP_ALIVE_PROBES = 2
 
 /** Limits of one operation. */
 export interface OperationOptions {
-  /** How long it may take, in ms, from 1. */
+  /** How long it may take, in ms, from 1; as long as it likes if it is a year. */
   readonly timeoutMs?: number | undefined
   /** Gives it up. The channel is closed then, as nobody can tell what comes next on it. */
   readonly signal?: AbortSignal | undefined
@@ -229,7 +229,7 @@ export class Channel {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
     return new Promise((resolve, reject) => {
       const settled = (): void => {
-        deadline.cancel()
+        deadline?.cancel()
         signal?.removeEventListener('abort', onAbort)
         this.#waiters.delete(fail)
       }
@@ -241,9 +241,7 @@ export class Channel {
         fail(signal!.reason)
         this.close(`${name} was given up`)
       }
-      const deadline = this.#context.deadlines.add(timeoutMs, () =>
-        this.#fail(new ChannelTimeoutError(this.id, name, timeoutMs))
-      )
+      const deadline = this.#limit(name, timeoutMs)
       signal?.addEventListener('abort', onAbort)
       this.#waiters.add(fail)
       begin(value => {
@@ -251,6 +249,14 @@ export class Channel {
         resolve(value)
       })
     })
+  }
+
+  /** `undefined` if there is none: to wait for one the time is looked at every few ms. */
+  #limit(name: string, timeoutMs: number): Deadline | undefined {
+    if (timeoutMs >= NO_LIMIT_MS) return undefined
+    return this.#context.deadlines.add(timeoutMs, () =>
+      this.#fail(new ChannelTimeoutError(this.id, name, timeoutMs))
+    )
   }
 
   #onData(chunk: Uint8Array<ArrayBuffer>): void {

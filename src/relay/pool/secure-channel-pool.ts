@@ -102,8 +102,9 @@ export class SecureChannelPool implements AsyncDisposable {
       {
         preset: 'relay',
         breaker: this.#options.breaker,
-        // Once it can be connected to again, whoever is sent away for its sake has nobody else to turn to.
-        recovery: { initialRecoveryRate: 1 },
+        // Once it can be connected to again, whoever is sent away for its sake has nobody else to turn to; and if it fails
+        // again, nobody is sent away for longer than the breaker says.
+        recovery: { initialRecoveryRate: 1, cooldownPeriodMs: 0 },
         maxEjectedShare: 1
       },
       { clock, random }
@@ -248,6 +249,7 @@ export class SecureChannelPool implements AsyncDisposable {
     this.#waiting.rejectAll(error)
     for (const channel of [...this.#members.keys()]) channel.close('its pool is closed')
     this.#protection.close()
+    this.#deadlines.clear()
     this.#onLess?.()
   }
 

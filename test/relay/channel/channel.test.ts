@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { TLSSocket } from 'node:tls'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { Deadlines } from '../../../src/core/deadlines.ts'
+import { Deadlines, NO_LIMIT_MS } from '../../../src/core/deadlines.ts'
 import { ManualClock, systemClock } from '../../../src/core/index.ts'
 import { Channel, MAX_READ_BYTES } from '../../../src/relay/channel/channel.ts'
 import { parseEndpoint } from '../../../src/relay/endpoint.ts'
@@ -190,6 +190,18 @@ describe('a limit', () => {
     expect([channel.isClosed, channel.outcome, channel.errors]).toEqual([true, 'ignored', 0])
     expect(deadlines.size).toBe(0)
     await server.empty()
+  })
+
+  test('that there is none of takes no timer, however long it lasts', async () => {
+    await using opened = await open(echo)
+    const { channel, clock, passes } = opened
+    const read = channel.readExact(1, { timeoutMs: NO_LIMIT_MS })
+    expect(clock.pendingTimers).toBe(0)
+    await channel.writeAll(bytes(1))
+    // That of the writing ends with the next look.
+    passes(25)
+    expect(clock.pendingTimers).toBe(0)
+    expect(await read).toEqual(bytes(1))
   })
 
   test('that is over before it began changes nothing', async () => {

@@ -17,7 +17,7 @@ export type Hole = 'answers' | 'link'
 export interface Swallowed {
   /** Channels that stood before. */
   readonly before: number
-  /** Until the pool had none any more. */
+  /** Until the pool had no idle ones any more. */
   readonly idleMs: number
   /** Until a channel that waited for an answer was told, and what. */
   readonly waitingMs: number
@@ -30,12 +30,13 @@ export interface Swallowed {
   readonly backMs: number
 }
 
-export const WRITE_LIMIT_MS = 2_000
+const WRITE_LIMIT_MS = 2_000
 
 /** Nothing is given up for being slow. */
 const LONG_MS = 60_000
 
-const KEPT = 2
+/** Channels of the pool: two are used, and the others are idle. */
+const KEPT = 4
 
 const { ours, theirs } = linkAddresses(0)
 
@@ -64,11 +65,8 @@ async function swallow(hole: Hole): Promise<Swallowed> {
     execPath: execPath!,
     execArgv
   })
-  console.error('up', relay.pid)
   await makeLink(0, relay.pid!, 'pfifo limit 1000')
-  console.error('linked')
   const port = await relay.call('start', theirs, await authority.issue({ addresses: [theirs] }))
-  console.error(port)
   const atFarEnd = async (command: string): Promise<void> => {
     const args = `--net --target ${relay.pid} -- ${command}`.split(' ')
     await promisify(execFile)('nsenter', args)
@@ -80,13 +78,10 @@ async function swallow(hole: Hole): Promise<Swallowed> {
     tls: { roots: [authority.certificate], connectTimeoutMs: 1_000 }
   })
   await pool.start()
-  console.error('started', JSON.stringify(pool.getStatus()))
   const [waiting, written] = [await pool.getConnection(), await pool.getConnection()]
   await waiting.writeAll(Uint8Array.of(1))
-  await until(() => pool.getStatus().idleConnections === KEPT)
   // What was sent has to have arrived: there are other limits for what has not.
   await sleep(500)
-  console.error('settled'); const t0=performance.now(); setInterval(()=>{const {activeConnections,idleConnections,opening,waiting,totalErrors}=pool.getStatus(); console.error(Math.round(performance.now()-t0),activeConnections,idleConnections,opening,waiting,totalErrors)},500)
   const before = pool.getStatus().activeConnections
 
   const [open, close] = holes[hole]
@@ -94,7 +89,7 @@ async function swallow(hole: Hole): Promise<Swallowed> {
   const [[error, waitingMs], [writtenError, writtenMs], [, idleMs]] = await Promise.all([
     timed(waiting.readExact(1)),
     timed(written.writeAll(Uint8Array.of(1)).then(() => written.readExact(1, { timeoutMs: WRITE_LIMIT_MS }))),
-    timed(until(() => pool.getStatus().activeConnections === 0))
+    timed(until(() => pool.getStatus().idleConnections === 0))
   ])
   const { isHealthy } = pool.getStatus()
   await atFarEnd(close)
