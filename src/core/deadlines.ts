@@ -44,6 +44,8 @@ export class Deadlines {
   /** No deadline is earlier; there may be none as early. */
   #earliestMs = Infinity
   #cancelTimer: (() => void) | undefined
+  /** Of what was reached, and is told in the next turn. */
+  #cancelReach: (() => void) | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -76,6 +78,7 @@ export class Deadlines {
   clear(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
+    this.#cancelReach?.()
     this.#waiting.clear()
     this.#earliestMs = Infinity
     this.#wasStalled = false
@@ -101,7 +104,8 @@ export class Deadlines {
     if (!this.#waiting.isEmpty) this.#schedule()
     // What has come in meanwhile is read before anybody is judged: by the next tick after a stall, else in the next turn
     // of the event loop, which looks at sockets before it looks at timers again.
-    if (!wasStalled && this.#awakeMs >= this.#earliestMs) this.#clock.schedule(() => this.#reach(), 0)
+    if (!wasStalled && this.#awakeMs >= this.#earliestMs)
+      this.#cancelReach = this.#clock.schedule(() => this.#reach(), 0)
   }
 
   #reach(): void {

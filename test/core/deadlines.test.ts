@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Deadlines } from '../../src/core/deadlines.ts'
+import { ManualClock } from '../../src/core/manual-clock.ts'
 import { LateClock } from '../support/late-clock.ts'
 
 const TICK_MS = 25
@@ -177,6 +178,32 @@ describe('timers', () => {
     advance(1000)
     expect(reached).toEqual(['b'])
   })
+})
+
+test('after all was cleared nothing is left to be told, not even what was just reached', () => {
+  let last: (() => void) | undefined
+  let pending = 0
+  const clock = new ManualClock()
+  const schedule = clock.schedule.bind(clock)
+  clock.schedule = (callback, delayMs) => {
+    pending++
+    last = () => {
+      pending--
+      callback()
+    }
+    const cancel = schedule(() => {}, delayMs)
+    return () => {
+      pending--
+      cancel()
+    }
+  }
+  const deadlines = new Deadlines(clock)
+  deadlines.add(TICK_MS, () => expect.unreachable())
+  clock.advance(TICK_MS)
+  last!()
+  expect(pending).toBe(2)
+  deadlines.clear()
+  expect(pending).toBe(0)
 })
 
 describe('time awake', () => {

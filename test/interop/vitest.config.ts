@@ -24,7 +24,7 @@ export default defineConfig({
         test: {
           ...limits,
           name: 'relay',
-          include: ['test/interop/relay/*.test.ts'],
+          include: ['test/interop/relay/**/*.test.ts'],
           globalSetup: 'test/interop/relay/support/provide.ts'
         }
       }

@@ -158,6 +158,8 @@ export class Execution<Value> {
       return
     }
     this.#errors.push(error)
+    // It was not answered for no fault of its own.
+    if (error instanceof NodeDownError) this.#attempts--
     if (this.#job.kind === 'write' && !isUnheard(error))
       this.#fail(new OutcomeUnknownError(call.node.key, this.#job.method, error))
     // Another one may be answering already.

@@ -240,6 +240,13 @@ describe('a node that falls silent', () => {
     expect(told()).toEqual(['node:suspect a:1', 'failover a:1'])
   })
 
+  test('does not use up the attempts of what was asked of it', async () => {
+    const { channel, node, ends } = create({ maxRetries: 1 })
+    await ends(channel.start())
+    for (const host of ['a', 'b']) node(host).conduct = 'is silent'
+    expect(await ends(channel.execute({ method: 'getinfo' }))).toBe('getinfo() of c:1')
+  })
+
   test('is connected to anew', async () => {
     const { channel, node, ends, passes } = create()
     await ends(channel.start())

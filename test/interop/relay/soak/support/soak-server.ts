@@ -1,4 +1,4 @@
-import { ChildProgram } from '../../../../src/cli/swarm/child-program.ts'
+import { ChildProgram } from '../../../../../src/cli/swarm/child-program.ts'
 import type { Fault } from './fault.ts'
 import { FRONT_HOST } from './faulty-front.ts'
 import type { Identities, ServerCommands, ServiceKind } from './soak-commands.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ChildProgram } from '../../../../src/cli/swarm/child-program.ts'
+import type { ChildProgram } from '../../../../../src/cli/swarm/child-program.ts'
 import { type Fault, nodeFaults, relayFaults } from './fault.ts'
 import type { ClientCommands, Identities, Site } from './soak-commands.ts'
 import { SoakServer } from './soak-server.ts'

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import type { CountingClock } from '../../../integration/support/counting-clock.ts'
+import type { CountingClock } from '../../../../integration/support/counting-clock.ts'
 import type { Footprint } from './soak-commands.ts'
 
 const collectGarbage = (globalThis as { gc?: () => void }).gc!

@@ -1,4 +1,4 @@
-import type { Identity } from '../../support/certificates.ts'
+import type { Identity } from '../../../../relay/support/certificates.ts'
 import type { IdentityFault, OwnFault } from './fault.ts'
 
 /** `rpc`: JSON-RPC over HTTPS; `echo`: whatever comes is sent back. */
@@ -66,7 +66,7 @@ interface Recovered {
 export interface Drained {
   /** What was under way to the last, and had to be given up. */
   readonly givenUp: number
-  /** As soon as all was closed. */
+  /** Once all was closed, but for those that were due. */
   readonly timers: number
 }
 

@@ -1,4 +1,4 @@
-import type { Identity } from '../../support/certificates.ts'
+import type { Identity } from '../../../../relay/support/certificates.ts'
 import {
   answer,
   type Behaviour,
@@ -10,7 +10,7 @@ import {
   say,
   tell,
   truncate
-} from '../../support/rpc-server.ts'
+} from '../../../../relay/support/rpc-server.ts'
 import type { HttpFault, ReplyFault } from './fault.ts'
 import { DRIP_MS, type Service } from './service.ts'
 

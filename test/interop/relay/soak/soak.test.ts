@@ -30,7 +30,7 @@ const long: Settings = {
   rssGrowth: 16 * MIB
 }
 
-// The long one takes ten minutes, and prints its figures: `SOAK=long npx vitest run test/relay/soak`.
+// The long one takes ten minutes, and prints its figures: `SOAK=long npm run test:interop -- --project relay soak`.
 const { SOAK } = process.env
 const isLong = SOAK === 'long'
 const settings = isLong ? long : short

@@ -1,6 +1,6 @@
 import type { TLSSocket } from 'node:tls'
-import type { Identity } from '../../support/certificates.ts'
-import { TestServer } from '../../support/tls-server.ts'
+import type { Identity } from '../../../../relay/support/certificates.ts'
+import { TestServer } from '../../../../relay/support/tls-server.ts'
 import type { HttpFault, ReplyFault } from './fault.ts'
 import { DRIP_MS, type Service } from './service.ts'
 

@@ -1,11 +1,15 @@
-import { serveCommands } from '../../../../src/cli/swarm/serve-commands.ts'
-import { CountingClock } from '../../../integration/support/counting-clock.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { serveCommands } from '../../../../../src/cli/swarm/serve-commands.ts'
+import { CountingClock } from '../../../../integration/support/counting-clock.ts'
 import { footprint } from './footprint.ts'
 import { NodeUse } from './node-use.ts'
 import { RelayUse } from './relay-use.ts'
 import type { ClientCommands } from './soak-commands.ts'
 
 // Secure channels and pools in a process of its own, so that its memory, its timers and its sockets can be measured.
+
+/** A timer that is due at once may still be waiting, in ms; none that is set anew takes less than 25. */
+const DUE_MS = 5
 
 const clock = new CountingClock()
 
@@ -46,6 +50,7 @@ serveCommands<ClientCommands>({
   },
   async drain() {
     const givenUp = sum(await Promise.all([...nodeUses, ...relayUses].map(use => use.drain())))
+    await sleep(DUE_MS)
     return { givenUp, timers: clock.waiting }
   }
 })

@@ -1,4 +1,4 @@
-import { serveCommands } from '../../../../src/cli/swarm/serve-commands.ts'
+import { serveCommands } from '../../../../../src/cli/swarm/serve-commands.ts'
 import { EchoService } from './echo-service.ts'
 import { identityFaults, isOneOf, lineFaults } from './fault.ts'
 import { FaultyFront } from './faulty-front.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Clock } from '../../../../src/core/index.ts'
-import { SecureChannel } from '../../../../src/relay/index.ts'
+import type { Clock } from '../../../../../src/core/index.ts'
+import { SecureChannel } from '../../../../../src/relay/index.ts'
 
 const READERS = 3
 /** Between two reads of a reader, in ms. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Clock } from '../../../../src/core/index.ts'
-import { type Channel, SecureChannelPool } from '../../../../src/relay/index.ts'
+import type { Clock } from '../../../../../src/core/index.ts'
+import { type Channel, SecureChannelPool } from '../../../../../src/relay/index.ts'
 
 const USERS = 3
 /** Between two exchanges of a user, in ms. */
