@@ -40,11 +40,11 @@ export class Quorum<Value> {
       const asking = new Set<Promise<Answer<Value> | undefined>>()
       for (let missing = this.#needed; missing > 0; missing--) this.#askOne(asking, either)
       for (;;) {
-        const first = await Promise.race([...asking].map(async answer => [answer, await answer] as const))
-        asking.delete(first[0])
-        const agreed = first[1] && this.#agreed(first[1])
+        const [asked, answer] = await Promise.race([...asking].map(async each => [each, await each] as const))
+        asking.delete(asked)
+        const agreed = answer && this.#agreed(answer)
         if (agreed !== undefined) return resultOf(agreed)
-        if (first[1] !== undefined) this.#askMore(asking, either)
+        if (answer !== undefined) this.#askMore(asking, either)
         if (asking.size === 0) throw this.#failure()
       }
     } finally {

@@ -12,9 +12,12 @@ export const requestKinds: readonly RequestKind[] = Object.freeze(['read', 'broa
 /** Idempotent by the id of the transaction: a node that has it answers with that id, or that it has it. */
 const broadcasts = new Set(['sendrawtransaction', 'blockchain.transaction.broadcast'])
 
-/** Methods of Bitcoin Core, btcd and bcoin that only tell something (Bitcoin Core, `src/rpc/*.cpp`, `src/wallet/rpc`). */
+/**
+ * Methods of Bitcoin Core, btcd and bcoin that only tell something: not `getwork`, which also hands work in, nor what writes files,
+ * as `dumpwallet` does (Bitcoin Core, `src/rpc/*.cpp`, `src/wallet/rpc`).
+ */
 const reads =
-  /^(get(?!newaddress$|rawchangeaddress$|accountaddress$)[a-z]|list(?!en)|decode|verify|validate|estimate|test|scan|uptime$|ping$|help$|echo|derive|dump|version$|analyze|combine|createmultisig$|createrawtransaction$|createpsbt$|converttopsbt$|finalizepsbt$|joinpsbts$|utxoupdatepsbt$|waitfor)/
+  /^(get(?!newaddress$|rawchangeaddress$|accountaddress$|work)[a-z]|list(?!en)|decode|verify|validate|estimate|test|scan|uptime$|ping$|help$|echo|derive|version$|analyze|combine|createmultisig$|createrawtransaction$|createpsbt$|converttopsbt$|finalizepsbt$|joinpsbts$|utxoupdatepsbt$|waitfor)/
 
 /** Methods of Electrum's protocol 1.4, but for the one that broadcasts, only tell something. */
 const electrumReads = /^(server|blockchain|mempool)\./

@@ -161,6 +161,9 @@ export class SecureChannel implements AsyncDisposable {
   async execute(request: RpcRequest, options: ExecuteOneOptions = {}): Promise<unknown> {
     const { idempotencyKey } = options
     if (idempotencyKey === undefined) return this.#executeOnce(request, options)
+    // What is not even accepted was not sent, and may be another time.
+    this.#requests.throwIfClosed()
+    options.signal?.throwIfAborted()
     return this.#ledger.once(idempotencyKey, () => this.#executeOnce(request, options), isUndone)
   }
 

@@ -382,6 +382,30 @@ describe('what changes something', () => {
     expect(node('a').asked).toHaveLength(2)
   })
 
+  test('that was not even accepted may be sent under its key another time', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'secure-channel-'))
+    const shutdown = { stateFile: join(directory, 'channel.json') }
+    const { channel, node, ends } = create({ primaryNodes: ['a:1'], shutdown })
+    const given = AbortSignal.abort(new Error('enough'))
+    await expect(channel.execute(write, { idempotencyKey: 'share 1', signal: given })).rejects.toThrow(
+      'enough'
+    )
+    expect(await ends(channel.execute(write, { idempotencyKey: 'share 1' }))).toContain('submitblock')
+    const draining = channel.drain()
+    await expect(channel.execute(write, { idempotencyKey: 'share 2' })).rejects.toThrow(
+      SecureChannelClosedError
+    )
+    await ends(draining)
+    expect(node('a').asked).toHaveLength(1)
+    const next = create({ primaryNodes: ['a:1'], shutdown })
+    await next.ends(next.channel.start())
+    expect(await next.ends(next.channel.execute(write, { idempotencyKey: 'share 2' }))).toContain(
+      'submitblock'
+    )
+    await next.ends(next.channel.close())
+    await rm(directory, { recursive: true })
+  })
+
   test('under one key is sent again only if it was certainly not done', async () => {
     const { channel, node, ends } = create({ primaryNodes: ['a:1'], backupNodes: [], maxRetries: 0 })
     const options = { idempotencyKey: 'share 1' }
