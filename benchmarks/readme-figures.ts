@@ -11,6 +11,7 @@ const sections: Readonly<Record<string, (kept: Kept) => string>> = {
   service: serviceFigures,
   peers: peersFigures,
   stream: streamFigures,
+  relay: relayFigures,
   sim: simFigures,
   core: coreFigures
 }
@@ -118,6 +119,26 @@ function streamFigures(kept: Kept): string {
       })
   )
   return `${tableOf(['times stock', 'with the service', 'time', 'its CPU'], rows)}${origin(kept)}`
+}
+
+/** What becomes of reads when a node fails, by its fault and by who stands before the nodes. */
+function relayFigures(kept: Kept): string {
+  const { columns, rows } = reportOf(kept, 'failover-32')
+  const [fault, arm, reads, failed, stall] = ['primary', 'arm', 'reads', 'failed', 'longest stall'].map(
+    name => columns.indexOf(name)
+  ) as [number, number, number, number, number]
+  const valuesOf = (column: number): string[] => [...new Set(rows.map(row => textOf(row[column])))]
+  const arms = valuesOf(arm)
+  const told = (row: readonly Cell[]): string =>
+    `${textOf(row[failed])} of ${textOf(row[reads])} failed, ${textOf(row[stall])}`
+  const table = tableOf(
+    ['the first of two nodes, 32 readers: reads that failed, and the longest wait', ...arms],
+    valuesOf(fault).map(each => [
+      each,
+      ...arms.map(name => told(rows.find(row => row[fault] === each && row[arm] === name)!))
+    ])
+  )
+  return `${table}${origin(kept)}`
 }
 
 function simFigures(kept: Kept): string {

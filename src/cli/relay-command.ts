@@ -36,9 +36,10 @@ if left out, but for the last two: by default, requests per second have no limit
     "shutdown": { "drainTimeout": "60s", "forceTimeout": "120s", "preserveState": true,
                   "stateFile": "relay.state" },
     "requestTimeout": "10s", "hedgeAfter": "250ms", "maxRetries": 3, "retryShare": 0.2, "maxLagBlocks": 2,
-    "maxConnections": 8, "maxRequestsPerS": 100, "maxNodeRequestsPerS": 50
+    "maxConnections": 8, "allowLoopbackHttp": false, "maxRequestsPerS": 100, "maxNodeRequestsPerS": 50
   }
 A node that speaks Electrum's protocol is ssl://host:port; a node may have a "password", and "tls" of its own.
+With allowLoopbackHttp, one on this machine may be spoken to without TLS: http://127.0.0.1:8332.
 Durations are ms, s, m or h: "250ms", "30s". Files are looked for beside the config file.
 
 Ctrl-C waits for what is under way, and tells how it was; once more, and it ends at once.

@@ -30,6 +30,11 @@ export class Ring<Element extends RingElement> {
     return [...this].length
   }
 
+  /** The one that has been in it longest; `undefined` if it is empty. */
+  get first(): Element | undefined {
+    return this.isEmpty ? undefined : (this.#ends.after as Element)
+  }
+
   /** The one added last; `undefined` if it is empty. */
   get last(): Element | undefined {
     return this.isEmpty ? undefined : (this.#ends.before as Element)

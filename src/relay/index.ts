@@ -38,7 +38,6 @@ export {
   defaultShutdownOptions,
   type HealthCheckOptions,
   type NodeOptions,
-  type Secret,
   type SecureChannelOptions,
   type ShutdownOptions
 } from './nodes/secure-channel-options.ts'
@@ -68,6 +67,7 @@ export type { ElectrumListener } from './protocols/electrum-subscriptions.ts'
 export { TooManyPendingError } from './protocols/pending-error.ts'
 export { BadReplyError, CredentialsError, RpcError, type RpcReply, type RpcRequest } from './protocols/rpc.ts'
 export type { MemoryProtectionStatus } from './secrets/memory-protection-status.ts'
+export type { Secret } from './secrets/secret.ts'
 export {
   SecretAccessError,
   SecretDisposedError,

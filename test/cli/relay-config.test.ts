@@ -62,6 +62,7 @@ describe('a config file', () => {
     await write({
       primaryNodes: [
         'https://node-a.example:8332/wallet/w',
+        'http://127.0.0.1:8332',
         { address: 'node-b.example:8332', username: 'me', password: SECRET, tls: { serverName: 'b' } }
       ],
       backupNodes: [
@@ -88,6 +89,7 @@ describe('a config file', () => {
       retryShare: 0.2,
       maxLagBlocks: 2,
       maxConnections: 8,
+      allowLoopbackHttp: true,
       maxRequestsPerS: 100,
       maxNodeRequestsPerS: 50
     })
@@ -98,10 +100,11 @@ describe('a config file', () => {
       const { nodes } = channel.getStatus()
       expect(nodes.map(({ endpoint, role }) => `${endpoint} ${role}`)).toEqual([
         'node-a.example:8332 primary',
+        '127.0.0.1:8332 primary',
         'node-b.example:8332 primary',
         'node-c.example:8332 backup'
       ])
-      expect((await memoryProtectionStatus()).secureBuffers).toBe(secureBuffers + 1)
+      expect((await memoryProtectionStatus()).secureBuffers).toBe(secureBuffers + 2)
       await channel.close()
     }
     expect((await memoryProtectionStatus()).secureBuffers).toBe(secureBuffers)

@@ -1,6 +1,8 @@
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { InvalidOptionError } from '../../core/index.ts'
+import { SecretFileError } from '../../relay/secrets/secret-error.ts'
+import { SecureBuffer } from '../../relay/secrets/secure-buffer.ts'
 import { harmless, shorten } from '../terminal/visible-text.ts'
 import { ConfigError } from './config-error.ts'
 import { DURATION_FORM, writeDuration } from './duration.ts'
@@ -17,10 +19,11 @@ const keys: Readonly<Record<string, string>> = {
 }
 
 /** A config file in JSON, and what is wrong with it. Nothing of what may be secret is ever told. */
-export class ConfigFile {
+export class ConfigFile implements Disposable {
   /** As it was named. */
   readonly path: string
   readonly document: unknown
+  readonly #secrets: SecureBuffer[] = []
 
   /** @throws ConfigError */
   static async read(path: string): Promise<ConfigFile> {
@@ -44,6 +47,23 @@ export class ConfigFile {
       this.locate(path),
       detail => new ConfigError(this.path, `${key}: '${path}': ${detail}`)
     )
+  }
+
+  /** Reads a file with a secret that is named under a key. @throws ConfigError */
+  async readSecret(key: string, path: string): Promise<SecureBuffer> {
+    try {
+      const secret = await SecureBuffer.fromFile(this.locate(path))
+      this.#secrets.push(secret)
+      return secret
+    } catch (error) {
+      if (!(error instanceof SecretFileError)) throw error
+      throw new ConfigError(this.path, `${key}: ${error.message}`)
+    }
+  }
+
+  /** Takes secrets that were read out of memory. */
+  [Symbol.dispose](): void {
+    for (const secret of this.#secrets.splice(0)) secret.dispose()
   }
 
   /** What is wrong with the value of a key. */

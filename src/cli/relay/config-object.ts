@@ -1,3 +1,4 @@
+import type { SecureBuffer } from '../../relay/secrets/secure-buffer.ts'
 import { nearest } from '../nearest.ts'
 import { harmless, shorten } from '../terminal/visible-text.ts'
 import { ConfigError } from './config-error.ts'
@@ -54,6 +55,12 @@ export class ConfigObject {
   async fileContent(name: string): Promise<string | undefined> {
     const path = this.fileName(name)
     return path === undefined ? undefined : this.file.readNamed(this.keyOf(name), path)
+  }
+
+  /** The secret in the file that is named. @throws ConfigError */
+  async secret(name: string): Promise<SecureBuffer | undefined> {
+    const path = this.fileName(name)
+    return path === undefined ? undefined : this.file.readSecret(this.keyOf(name), path)
   }
 
   /** @throws ConfigError */

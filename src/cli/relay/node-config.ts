@@ -1,8 +1,6 @@
 import type { NodeOptions } from '../../relay/index.ts'
-import { SecretFileError } from '../../relay/secrets/secret-error.ts'
-import { SecureBuffer } from '../../relay/secrets/secure-buffer.ts'
+import type { SecureBuffer } from '../../relay/secrets/secure-buffer.ts'
 import { setUpTls, type TlsOptions } from '../../relay/tls/tls-options.ts'
-import { ConfigError } from './config-error.ts'
 import type { ConfigFile } from './config-file.ts'
 import { ConfigObject } from './config-object.ts'
 import { onlyGiven } from './only-given.ts'
@@ -54,14 +52,8 @@ async function readPassword(config: ConfigObject): Promise<string | SecureBuffer
   const password = config.given('password')
   if (password !== undefined && typeof password !== 'string')
     throw file.error(config.keyOf('password'), 'a text')
-  const path = config.fileName('passwordFile')
-  if (path === undefined) return password
-  const key = config.keyOf('passwordFile')
-  if (password !== undefined) throw file.error(key, 'nothing beside password')
-  try {
-    return await SecureBuffer.fromFile(file.locate(path))
-  } catch (error) {
-    if (!(error instanceof SecretFileError)) throw error
-    throw new ConfigError(file.path, `${key}: ${error.message}`)
-  }
+  const inFile = await config.secret('passwordFile')
+  if (password !== undefined && inFile !== undefined)
+    throw file.error(config.keyOf('passwordFile'), 'nothing beside password')
+  return inFile ?? password
 }

@@ -5,7 +5,6 @@ import {
   type SecureChannelOptions,
   type ShutdownOptions
 } from '../../relay/index.ts'
-import { SecureBuffer } from '../../relay/secrets/secure-buffer.ts'
 import { setUpTls, type TlsOptions } from '../../relay/tls/tls-options.ts'
 import { ConfigFile } from './config-file.ts'
 import { ConfigObject } from './config-object.ts'
@@ -17,6 +16,7 @@ const names = [
   'primaryNodes',
   'backupNodes',
   'tls',
+  'allowLoopbackHttp',
   'circuitBreaker',
   'healthCheck',
   'shutdown',
@@ -41,7 +41,12 @@ export class RelayConfig implements Disposable {
   /** Reads the file, and those it names. @throws ConfigError */
   static async read(path: string): Promise<RelayConfig> {
     const file = await ConfigFile.read(path)
-    return new RelayConfig(file, await readOptions(new ConfigObject(file, '', file.document, names)))
+    try {
+      return new RelayConfig(file, await readOptions(new ConfigObject(file, '', file.document, names)))
+    } catch (error) {
+      file[Symbol.dispose]()
+      throw error
+    }
   }
 
   private constructor(file: ConfigFile, options: Partial<SecureChannelOptions>) {
@@ -54,11 +59,9 @@ export class RelayConfig implements Disposable {
     return this.#file.checked(() => new SecureChannel(this.#options))
   }
 
-  /** Takes passwords out of memory. */
+  /** Takes secrets out of memory. */
   [Symbol.dispose](): void {
-    const { primaryNodes = [], backupNodes = [] } = this.#options
-    for (const { password } of [...primaryNodes, ...backupNodes] as readonly ConfiguredNode[])
-      if (password instanceof SecureBuffer) password[Symbol.dispose]()
+    this.#file[Symbol.dispose]()
   }
 }
 
@@ -68,6 +71,7 @@ async function readOptions(config: ConfigObject): Promise<Partial<SecureChannelO
     primaryNodes: await readNodes(config, 'primaryNodes', tls),
     backupNodes: await readNodes(config, 'backupNodes', tls),
     tls,
+    allowLoopbackHttp: config.flag('allowLoopbackHttp'),
     requestTimeoutMs: config.durationMs('requestTimeout'),
     hedgeAfterMs: config.durationMs('hedgeAfter'),
     maxRetries: config.given('maxRetries') as number | undefined,

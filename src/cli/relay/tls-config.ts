@@ -22,8 +22,8 @@ export async function readTls(config: ConfigObject): Promise<Partial<TlsOptions>
     roots: await readRootFiles(config),
     pins: config.given('pins') as readonly string[] | undefined,
     certificate: await config.fileContent('certificateFile'),
-    key: await config.fileContent('keyFile'),
-    passphrase: (await config.fileContent('passphraseFile'))?.replace(/\r?\n$/, ''),
+    key: await config.secret('keyFile'),
+    passphrase: await config.secret('passphraseFile'),
     alpnProtocols: config.given('alpnProtocols') as readonly string[] | undefined,
     connectTimeoutMs: config.durationMs('connectTimeout')
   })

@@ -1,9 +1,12 @@
 import type { Deadlines } from '../../core/deadlines.ts'
 import type { Clock } from '../../core/index.ts'
 import { ElectrumNodeClient, MAX_PENDING } from '../protocols/electrum-node-client.ts'
-import { HttpsNodeClient } from '../protocols/https-node-client.ts'
+import { HTTP_1_1, HttpNodeClient } from '../protocols/http-node-client.ts'
+import { LoopbackDialer } from '../protocols/loopback-dialer.ts'
+import { withSecret } from '../secrets/secret.ts'
 import type { HandshakeLimit } from '../tls/handshake-limit.ts'
-import { setUpTls } from '../tls/tls-options.ts'
+import { TlsDialer } from '../tls/tls-dialer.ts'
+import { setUpTls, type TlsOptions, type TlsSetup } from '../tls/tls-options.ts'
 import type { NodeClient } from './node-client.ts'
 import type { NodeSetup, SecureChannelSetup } from './secure-channel-options.ts'
 
@@ -20,37 +23,37 @@ export function createNodeClient(
   { tls, maxConnections, maxReplyBytes }: SecureChannelSetup,
   context: ClientContext
 ): NodeClient {
-  const { protocol, endpoint, path } = node.address
-  const own = Object.entries(node.tls).filter(([, value]) => value !== undefined)
-  const setup = setUpTls(
-    { ...tls, ...Object.fromEntries(own) },
-    own.length > 0 ? `${node.option}.tls` : 'channel.tls'
-  )
-  if (protocol === 'electrum')
-    return new ElectrumNodeClient(endpoint, {
-      ...context,
-      tls: setup,
-      maxPending: MAX_PENDING,
+  const { protocol, endpoint } = node.address
+  const { clock, handshakes } = context
+  if (protocol === 'http')
+    return new HttpNodeClient(endpoint, {
+      dialer: node.address.isSecure
+        ? new TlsDialer(endpoint, { ...tlsOf(node, tls), alpnProtocols: [HTTP_1_1] }, handshakes, clock)
+        : new LoopbackDialer(endpoint, clock),
+      path: node.address.path,
+      authorization: () => basicAuthorization(node),
+      maxConnections,
       maxReplyBytes
     })
-  return new HttpsNodeClient(endpoint, {
+  return new ElectrumNodeClient(endpoint, {
     ...context,
-    tls: setup,
-    path,
-    authorization: () => basicAuthorization(node),
-    maxConnections,
+    tls: tlsOf(node, tls),
+    maxPending: MAX_PENDING,
     maxReplyBytes
   })
+}
+
+function tlsOf(node: NodeSetup, ofAll: Partial<TlsOptions>): TlsSetup {
+  const own = Object.entries(node.tls).filter(([, value]) => value !== undefined)
+  const concept = own.length > 0 ? `${node.option}.tls` : 'channel.tls'
+  return setUpTls({ ...ofAll, ...Object.fromEntries(own) }, concept)
 }
 
 /** HTTP's basic authentication (RFC 7617). Made for each request, so that the password is not kept as text. */
 function basicAuthorization({ username, password }: NodeSetup): string | undefined {
   if (username === undefined && password === undefined) return undefined
-  const user = Buffer.from(`${username ?? ''}:`)
-  if (password === undefined || typeof password === 'string')
-    return `Basic ${Buffer.concat([user, Buffer.from(password ?? '')]).toString('base64')}`
-  return password.withAccess(bytes => {
-    const both = Buffer.concat([user, bytes])
+  return withSecret(password, bytes => {
+    const both = Buffer.concat([Buffer.from(`${username ?? ''}:`), bytes ?? Buffer.alloc(0)])
     const header = `Basic ${both.toString('base64')}`
     both.fill(0)
     return header

@@ -7,21 +7,18 @@ import {
   type Rules,
   resolveOptions,
   text,
+  trueOrFalse,
   wholeNumber
 } from '../../core/options.ts'
 import { MAX_REPLY_BYTES } from '../protocols/electrum-node-client.ts'
+import { HIDDEN, type Secret, secretRule } from '../secrets/secret.ts'
 import type { TlsOptions } from '../tls/tls-options.ts'
 import { type NodeAddress, parseNodeAddress } from './node-address.ts'
 import type { NodeRole } from './relay-node.ts'
 
-/** Something that is shown only while it is needed: see `SecureBuffer`. */
-export interface Secret {
-  withAccess<Value>(use: (bytes: Uint8Array) => Value): Value
-}
-
 /** One node. */
 export interface NodeOptions {
-  /** `host:port`, `https://host:port/path` or, for Electrum's protocol, `ssl://host:port`. */
+  /** `host:port`, `https://host:port/path`, `http://127.0.0.1:port` or, for Electrum's protocol, `ssl://host:port`. */
   address: string
   /** Of HTTP's basic authentication. */
   username: string | undefined
@@ -59,6 +56,8 @@ export interface SecureChannelOptions {
   /** Asked when no primary one answers. */
   backupNodes: ReadonlyArray<string | (Partial<NodeOptions> & { address: string })>
   tls: Partial<TlsOptions>
+  /** Whether nodes on this machine may be spoken to without TLS, at an address such as `http://127.0.0.1:8332`. */
+  allowLoopbackHttp: boolean
   /** How many connections to a node there may be, from 1 to 1000. Nodes allow few: btcd 10. */
   maxConnections: number
   /** The longest answer, in bytes, from 1024. */
@@ -101,6 +100,7 @@ export const defaultSecureChannelOptions: Readonly<SecureChannelOptions> = Objec
   primaryNodes: Object.freeze([]),
   backupNodes: Object.freeze([]),
   tls: Object.freeze({}),
+  allowLoopbackHttp: false,
   maxConnections: 8,
   maxReplyBytes: MAX_REPLY_BYTES,
   requestTimeoutMs: 10_000,
@@ -126,6 +126,7 @@ const rules: Rules<SecureChannelOptions> = {
   primaryNodes: nodeList,
   backupNodes: nodeList,
   tls: anyObject,
+  allowLoopbackHttp: trueOrFalse,
   maxConnections: wholeNumber(1, 1_000),
   maxReplyBytes: wholeNumber(1_024, 2 ** 30),
   requestTimeoutMs: durationMs(1),
@@ -141,13 +142,11 @@ const rules: Rules<SecureChannelOptions> = {
   shutdown: anyObject
 }
 
-const PASSWORD_ALLOWED = 'a string or a SecureBuffer'
-
 const nodeRules: Rules<NodeOptions> = {
   address: text,
   username: optional(text),
   // Looked at by itself: whatever it is, it is not shown.
-  password: { allowed: PASSWORD_ALLOWED, accepts: () => true },
+  password: { allowed: secretRule.allowed, accepts: () => true },
   tls: anyObject
 }
 
@@ -204,9 +203,12 @@ function readNodes(options: Readonly<SecureChannelOptions>, role: NodeRole): Nod
     const option = `channel.${name}[${index}]`
     const node = typeof given === 'string' ? { address: given } : given
     const { address, ...rest } = resolveOptions(option, defaultNodeOptions, node, nodeRules)
-    if (!isPassword(rest.password))
-      throw new InvalidOptionError(`${option}.password`, '(hidden)', PASSWORD_ALLOWED)
-    return { ...rest, option, role, address: parseNodeAddress(address, option) }
+    if (!secretRule.accepts(rest.password))
+      throw new InvalidOptionError(`${option}.password`, HIDDEN, secretRule.allowed)
+    const parsed = parseNodeAddress(address, option, options.allowLoopbackHttp)
+    if (!parsed.isSecure && Object.keys(rest.tls).length > 0)
+      throw new InvalidOptionError(`${option}.tls`, rest.tls, 'nothing, as there is no TLS after http://')
+    return { ...rest, option, role, address: parsed }
   })
 }
 
@@ -231,9 +233,4 @@ function checkNodes(nodes: readonly NodeSetup[]): void {
 
 function optional(rule: Rule): Rule {
   return { allowed: rule.allowed, accepts: value => value === undefined || rule.accepts(value) }
-}
-
-function isPassword(value: unknown): boolean {
-  if (value === undefined || text.accepts(value)) return true
-  return typeof (value as Partial<Secret> | null)?.withAccess === 'function'
 }

@@ -1,8 +1,8 @@
 import type { Clock } from '../../core/index.ts'
 
-/** The first wait, in ms, and the longest. */
+/** The first wait, in ms, and the longest: an endpoint that is there again is used again within 5 s. */
 const FIRST_MS = 250
-const LONGEST_MS = 10_000
+const LONGEST_MS = 4_000
 
 /** After this long without a failure, in ms, waits are short again. */
 const FORGOTTEN_MS = 2 * LONGEST_MS

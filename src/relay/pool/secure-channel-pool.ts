@@ -169,7 +169,10 @@ export class SecureChannelPool implements AsyncDisposable {
     this.#throwIfClosed()
     signal?.throwIfAborted()
     const idle = this.#takeIdle()
-    if (idle !== undefined) return this.#lend(idle)
+    if (idle !== undefined) {
+      this.#openMore()
+      return this.#lend(idle)
+    }
     const { maxConnections, maxWaiting, acquireTimeoutMs } = this.#options
     if (this.#waiting.length >= maxWaiting)
       throw new PoolExhaustedError(this.endpoint, maxConnections, `${maxWaiting} callers wait already`)

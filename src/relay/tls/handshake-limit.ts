@@ -1,14 +1,22 @@
+import { Ring, RingElement } from '../../core/ring.ts'
+
 /**
  * Handshakes at once: more make each slower, and all together no quicker, as they take about 1 ms of CPU each. With 8 to 100 of
  * them, 3,000 took as long; with 100 each took 90 ms, with 32 it took 28 ms (Node 24.21, 2 cores).
  */
 const MAX_HANDSHAKES = 32
 
+/** Somebody who waits for his turn. */
+class Turn extends RingElement {
+  readonly come = Promise.withResolvers<void>()
+}
+
 /** Lets so many do something at once; whoever comes later waits his turn, for as long as he likes. */
 export class HandshakeLimit {
   readonly #max: number
   #underWay = 0
-  readonly #waiting = new Set<() => void>()
+  readonly #turns = new Ring<Turn>()
+  #waiting = 0
 
   /** @param max - at once, from 1 */
   constructor(max = MAX_HANDSHAKES) {
@@ -20,7 +28,7 @@ export class HandshakeLimit {
   }
 
   get waiting(): number {
-    return this.#waiting.size
+    return this.#waiting
   }
 
   /** Does it when it is its turn. @throws the signal's reason; what it throws */
@@ -37,29 +45,31 @@ export class HandshakeLimit {
     }
   }
 
-  #turn(signal: AbortSignal): Promise<void> {
+  async #turn(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    return new Promise((resolve, reject) => {
-      const onTurn = (): void => {
-        signal.removeEventListener('abort', onAbort)
-        resolve()
-      }
-      const onAbort = (): void => {
-        this.#waiting.delete(onTurn)
-        reject(signal.reason)
-      }
-      this.#waiting.add(onTurn)
-      signal.addEventListener('abort', onAbort, { once: true })
-    })
+    const turn = new Turn()
+    const onAbort = (): void => {
+      turn.remove()
+      turn.come.reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort)
+    this.#turns.add(turn)
+    this.#waiting++
+    try {
+      await turn.come.promise
+    } finally {
+      this.#waiting--
+      signal.removeEventListener('abort', onAbort)
+    }
   }
 
   /** The next one takes over the place, so that nobody gets ahead of him meanwhile. */
   #passOn(): void {
-    const [next] = this.#waiting
-    if (next === undefined) this.#underWay--
+    const { first } = this.#turns
+    if (first === undefined) this.#underWay--
     else {
-      this.#waiting.delete(next)
-      next()
+      first.remove()
+      first.come.resolve()
     }
   }
 }

@@ -3,17 +3,11 @@ import { isIP } from 'node:net'
 import { checkServerIdentity, connect, type PeerCertificate, type TLSSocket } from 'node:tls'
 import type { Clock } from '../../core/index.ts'
 import type { Endpoint } from '../endpoint.ts'
-import { ConnectError, connectionError, IdentityError } from './connect-error.ts'
+import { IdentityError } from './connect-error.ts'
+import { connected, type Dialer, type Dialled } from './dialer.ts'
 import type { HandshakeLimit } from './handshake-limit.ts'
 import { pinOf } from './pins.ts'
 import type { TlsSetup } from './tls-options.ts'
-
-/** A connection that stands. */
-export interface Dialled {
-  readonly socket: TLSSocket
-  /** How long connecting and the handshake took, in ms. */
-  readonly elapsedMs: number
-}
 
 /**
  * Connects to one endpoint, and makes sure who it is.
@@ -21,7 +15,7 @@ export interface Dialled {
  * Sessions are never resumed: Node does not look at the certificate then, so that neither its name nor its pin would be checked,
  * and with TLS 1.3 it saves no round trip and 0.3 ms of CPU.
  */
-export class TlsDialer {
+export class TlsDialer implements Dialer {
   readonly #endpoint: Endpoint
   readonly #setup: TlsSetup
   readonly #limit: HandshakeLimit
@@ -40,14 +34,13 @@ export class TlsDialer {
    *
    * @throws ConnectError; IdentityError; the signal's reason
    */
-  dial(signal: AbortSignal): Promise<Dialled> {
+  dial(signal: AbortSignal): Promise<Dialled<TLSSocket>> {
     return this.#limit.run(() => this.#connect(signal), signal)
   }
 
-  #connect(signal: AbortSignal): Promise<Dialled> {
+  async #connect(signal: AbortSignal): Promise<Dialled<TLSSocket>> {
     const { host, port } = this.#endpoint
     const { serverName, context, alpnProtocols, connectTimeoutMs } = this.#setup
-    const startedAtMs = this.#clock.now()
     let isIdentified = false
     const socket = connect({
       host,
@@ -62,31 +55,15 @@ export class TlsDialer {
       }
     })
     socket.setNoDelay(true)
-    return new Promise((resolve, reject) => {
-      const fail = (error: unknown): void => {
-        settled()
-        socket.destroy()
-        reject(error)
-      }
-      const settled = (): void => {
-        cancelLimit()
-        signal.removeEventListener('abort', onAbort)
-      }
-      const onAbort = (): void => fail(signal.reason)
-      const cancelLimit = this.#clock.schedule(() => fail(this.#timeout()), connectTimeoutMs)
-      signal.addEventListener('abort', onAbort)
-      // It stays: an error that comes after the promise is settled must not end the process.
-      socket.on('error', error => fail(this.#explained(error)))
-      socket.once('close', () => fail(new ConnectError(this.#endpoint, 'RESET', 'it broke off')))
-      socket.once('secureConnect', () => {
-        if (!isIdentified) {
-          fail(new IdentityError(this.#endpoint, 'UNTRUSTED', 'who it is was not checked'))
-          return
-        }
-        settled()
-        resolve({ socket, elapsedMs: this.#clock.now() - startedAtMs })
-      })
+    const dialled = await connected(socket, 'secureConnect', {
+      endpoint: this.#endpoint,
+      clock: this.#clock,
+      connectTimeoutMs,
+      signal
     })
+    if (isIdentified) return dialled
+    socket.destroy()
+    throw new IdentityError(this.#endpoint, 'UNTRUSTED', 'who it is was not checked')
   }
 
   #pinProblem({ raw }: PeerCertificate): Error | undefined {
@@ -98,22 +75,6 @@ export class TlsDialer {
       this.#endpoint,
       'PIN',
       `its public key is sha256/${pin}, which is none of those it may have`
-    )
-  }
-
-  #explained(error: Error): Error {
-    if (error instanceof IdentityError) return error
-    return (
-      connectionError(this.#endpoint, error) ??
-      new ConnectError(this.#endpoint, 'OTHER', error.message, error)
-    )
-  }
-
-  #timeout(): ConnectError {
-    return new ConnectError(
-      this.#endpoint,
-      'TIMEOUT',
-      `it took longer than ${this.#setup.connectTimeoutMs} ms`
     )
   }
 }

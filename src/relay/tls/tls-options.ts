@@ -1,7 +1,8 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { createSecureContext, type SecureContext } from 'node:tls'
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import { InvalidOptionError } from '../../core/index.ts'
 import { durationMs, type Rules, resolveOptions, text } from '../../core/options.ts'
+import { HIDDEN, type Secret, secretRule, withSecret } from '../secrets/secret.ts'
 import { parsePins } from './pins.ts'
 import { readRoots, systemRoots, type TrustedRoots } from './trusted-roots.ts'
 
@@ -15,10 +16,10 @@ export interface TlsOptions {
   pins: readonly string[] | undefined
   /** Who this client is, for servers that want to know: its certificate and what signed that, as PEM. */
   certificate: string | undefined
-  /** The key of the certificate, as PEM. */
-  key: string | undefined
-  /** What the key is encrypted with. */
-  passphrase: string | undefined
+  /** The key of the certificate, as PEM. OpenSSL keeps a copy. */
+  key: string | Secret | undefined
+  /** What the key is encrypted with. It is not kept; but OpenSSL is given it as a string, which nobody can overwrite. */
+  passphrase: string | Secret | undefined
   /** Protocols to choose from, the best first (ALPN). */
   alpnProtocols: readonly string[]
   /** How long connecting may take, with the handshake, in ms, from 1. */
@@ -54,8 +55,9 @@ const rules: Rules<TlsOptions> = {
   // Looked at one by one.
   pins: { allowed: 'a list of pins', accepts: value => value === undefined || Array.isArray(value) },
   certificate: optionalText,
-  key: optionalText,
-  passphrase: optionalText,
+  // Looked at by themselves: whatever they are, they are not shown.
+  key: { allowed: secretRule.allowed, accepts: () => true },
+  passphrase: { allowed: secretRule.allowed, accepts: () => true },
   alpnProtocols: {
     allowed: `up to ${MAX_PROTOCOLS} names of 1 to ${MAX_PROTOCOL_BYTES} characters`,
     accepts: value => isTextList(value) && value.length <= MAX_PROTOCOLS && value.every(isProtocol)
@@ -94,13 +96,14 @@ export function setUpTls(options: Partial<TlsOptions> | undefined, concept = 'tl
   const resolved = resolveOptions(concept, defaultTlsOptions, options, rules)
   const { serverName, pins, alpnProtocols, connectTimeoutMs } = resolved
   const roots = resolved.roots === 'system' ? systemRoots() : readRoots(resolved.roots)
-  const identity = readIdentity(resolved, concept)
-  const context = createSecureContext({
-    minVersion: 'TLSv1.3',
-    maxVersion: 'TLSv1.3',
-    ca: [...roots.certificates],
-    ...identity
-  })
+  const context = withIdentity(resolved, concept, identity =>
+    createSecureContext({
+      minVersion: 'TLSv1.3',
+      maxVersion: 'TLSv1.3',
+      ca: [...roots.certificates],
+      ...identity
+    })
+  )
   return {
     serverName,
     context,
@@ -111,18 +114,24 @@ export function setUpTls(options: Partial<TlsOptions> | undefined, concept = 'tl
   }
 }
 
-interface Identity {
-  readonly cert?: string
-  readonly key?: string
-  readonly passphrase?: string | undefined
-}
-
-function readIdentity({ certificate, key, passphrase }: TlsOptions, concept: string): Identity {
-  if (certificate === undefined && key === undefined) return {}
+/** Has something done with who this client is, if it says so. @throws InvalidOptionError */
+function withIdentity<Value>(
+  { certificate, key, passphrase }: TlsOptions,
+  concept: string,
+  use: (identity: SecureContextOptions) => Value
+): Value {
+  for (const [name, secret] of Object.entries({ key, passphrase }))
+    if (!secretRule.accepts(secret))
+      throw new InvalidOptionError(`${concept}.${name}`, HIDDEN, secretRule.allowed)
+  if (certificate === undefined && key === undefined) return use({})
   const own = readCertificate(certificate, `${concept}.certificate`)
-  if (!own.checkPrivateKey(readKey(key, passphrase, `${concept}.key`)))
-    throw new InvalidOptionError(`${concept}.key`, '(hidden)', 'the key of the certificate')
-  return { cert: certificate!, key: key!, passphrase }
+  return withSecret(key, keyPem =>
+    withSecret(passphrase, passphraseBytes => {
+      if (!own.checkPrivateKey(readKey(keyPem, passphraseBytes, `${concept}.key`)))
+        throw new InvalidOptionError(`${concept}.key`, HIDDEN, 'the key of the certificate')
+      return use({ cert: certificate!, key: keyPem!, passphrase: passphraseBytes?.toString() })
+    })
+  )
 }
 
 function readCertificate(certificate: string | undefined, option: string): X509Certificate {
@@ -134,13 +143,13 @@ function readCertificate(certificate: string | undefined, option: string): X509C
 }
 
 /** What a wrong key looks like is not told. */
-function readKey(key: string | undefined, passphrase: string | undefined, option: string): KeyObject {
+function readKey(key: Buffer | undefined, passphrase: Buffer | undefined, option: string): KeyObject {
   try {
     return createPrivateKey({ key: key!, passphrase })
   } catch {
     throw new InvalidOptionError(
       option,
-      key === undefined ? undefined : '(hidden)',
+      key === undefined ? undefined : HIDDEN,
       'a private key as PEM, given along with its certificate, and with its passphrase if it is encrypted'
     )
   }

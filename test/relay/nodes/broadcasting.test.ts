@@ -27,7 +27,7 @@ function refusal(code: number, message: string): RpcError {
 describe('over JSON-RPC', () => {
   test('a transaction is sent, and looked for where it was sent', async () => {
     const { client: node, asked } = client({ sendrawtransaction: TXID, getmempoolentry: { size: 1 } })
-    expect(await broadcastTo(node, 'https', RAW, signal)).toEqual({
+    expect(await broadcastTo(node, 'http', RAW, signal)).toEqual({
       txid: TXID,
       endpoint: 'a:1',
       isInMempool: true
@@ -43,7 +43,7 @@ describe('over JSON-RPC', () => {
       sendrawtransaction: TXID,
       getmempoolentry: refusal(-5, 'Transaction not in mempool')
     })
-    expect(await broadcastTo(node, 'https', RAW, signal)).toMatchObject({ txid: TXID, isInMempool: false })
+    expect(await broadcastTo(node, 'http', RAW, signal)).toMatchObject({ txid: TXID, isInMempool: false })
   })
 
   test.each([
@@ -51,7 +51,7 @@ describe('over JSON-RPC', () => {
     [['bb'], false]
   ])('a node without entries is asked for its whole pool: %j', async (pool, isInMempool) => {
     const { client: node } = client({ sendrawtransaction: TXID, getrawmempool: pool })
-    expect(await broadcastTo(node, 'https', RAW, signal)).toMatchObject({ isInMempool })
+    expect(await broadcastTo(node, 'http', RAW, signal)).toMatchObject({ isInMempool })
   })
 
   test.each([
@@ -65,7 +65,7 @@ describe('over JSON-RPC', () => {
       decoderawtransaction: { txid: TXID },
       getmempoolentry: {}
     })
-    expect(await broadcastTo(node, 'https', RAW, signal)).toMatchObject({ txid: TXID, isInMempool: true })
+    expect(await broadcastTo(node, 'http', RAW, signal)).toMatchObject({ txid: TXID, isInMempool: true })
   })
 
   test.each([
@@ -77,7 +77,7 @@ describe('over JSON-RPC', () => {
       sendrawtransaction: refusal(code, message),
       decoderawtransaction: { txid: TXID }
     })
-    await expect(broadcastTo(node, 'https', RAW, signal)).rejects.toMatchObject({ code })
+    await expect(broadcastTo(node, 'http', RAW, signal)).rejects.toMatchObject({ code })
   })
 })
 

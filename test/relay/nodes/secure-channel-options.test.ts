@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { InvalidOptionError } from '../../../src/core/index.ts'
 import { SecureChannel } from '../../../src/relay/nodes/secure-channel.ts'
 import {
   defaultSecureChannelOptions,
@@ -14,7 +15,7 @@ test('without options but the nodes, the defaults are', () => {
   expect(healthCheck).toEqual({ intervalMs: 5_000, timeoutMs: 3_000, retries: 3, probeTimeoutMs: 250 })
   expect(shutdown).toEqual({ drainTimeoutMs: 60_000, forceTimeoutMs: 120_000, stateFile: undefined })
   expect(nodes).toMatchObject([
-    { role: 'primary', address: { protocol: 'https', path: '/', endpoint: { key: 'a:1' } } }
+    { role: 'primary', address: { protocol: 'http', isSecure: true, path: '/', endpoint: { key: 'a:1' } } }
   ])
 })
 
@@ -35,6 +36,7 @@ test.each<[unknown, string]>([
   [{ primaryNodes: ['ssl://b:1/path'] }, 'channel.primaryNodes[0]'],
   [{ primaryNodes, backupNodes: ['A:1'] }, 'channel.backupNodes'],
   [{ primaryNodes, backupNodes: ['ssl://b:1'] }, 'channel.backupNodes'],
+  [{ primaryNodes, allowLoopbackHttp: 1 }, 'channel.allowLoopbackHttp'],
   [{ primaryNodes, maxConnections: 0 }, 'channel.maxConnections'],
   [{ primaryNodes, maxReplyBytes: 100 }, 'channel.maxReplyBytes'],
   [{ primaryNodes, requestTimeoutMs: 0 }, 'channel.requestTimeoutMs'],
@@ -68,14 +70,51 @@ test('an address may say which protocol', () => {
     backupNodes: [{ address: '[::1]:8332' }]
   })
   expect(nodes.map(({ address }) => [address.protocol, address.endpoint.key, address.path])).toEqual([
-    ['https', 'node:8332', '/wallet/w'],
-    ['https', '[::1]:8332', '/']
+    ['http', 'node:8332', '/wallet/w'],
+    ['http', '[::1]:8332', '/']
   ])
   expect(
     resolveSecureChannelOptions({ primaryNodes: ['ssl://electrum:50002'] }).nodes[0]!.address
   ).toMatchObject({
     protocol: 'electrum',
     endpoint: { key: 'electrum:50002' }
+  })
+})
+
+describe('a node on this machine', () => {
+  test.each(['http://127.0.0.1:8332', 'http://127.9.9.9:1', 'http://[::1]:8332/wallet/w'])(
+    'at %s may be spoken to without TLS, if that is wanted',
+    address => {
+      const resolve = (options: object) =>
+        resolveSecureChannelOptions({ primaryNodes: ['a:1', address], ...options })
+      expect(resolve({ allowLoopbackHttp: true }).nodes.map(node => node.address.isSecure)).toEqual([
+        true,
+        false
+      ])
+      expect(() => resolve({})).toThrow(/primaryNodes\[1\].*allowLoopbackHttp/)
+    }
+  )
+
+  test.each([
+    'http://localhost:8332',
+    'http://node.example:8332',
+    'http://128.0.0.1:8332',
+    'http://127.0.0.1.example:8332',
+    'http://10.0.0.1:8332',
+    'http://[::2]:8332',
+    'http://[::ffff:8.8.8.8]:8332',
+    'http://0.0.0.0:8332'
+  ])('is not what %s says', address => {
+    const options = { primaryNodes: [address], allowLoopbackHttp: true }
+    expect(() => resolveSecureChannelOptions(options)).toThrow(InvalidOptionError)
+  })
+
+  test('has nothing to say about TLS then', () => {
+    const tls = { pins: ['sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA='] }
+    const primaryNodes = [{ address: 'http://127.0.0.1:8332', tls }]
+    expect(() => resolveSecureChannelOptions({ primaryNodes, allowLoopbackHttp: true })).toThrow(
+      'channel.primaryNodes[0].tls'
+    )
   })
 })
 

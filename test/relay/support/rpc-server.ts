@@ -1,8 +1,12 @@
 import { once } from 'node:events'
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
-import { createServer, type Server, type ServerOptions } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import type { TLSSocket } from 'node:tls'
+import {
+  createServer as createClearServer,
+  type IncomingHttpHeaders,
+  type Server,
+  type ServerResponse
+} from 'node:http'
+import { createServer, type ServerOptions } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Identity } from './certificates.ts'
 
 /** What a node is asked, as it comes. */
@@ -137,10 +141,10 @@ export class Asked {
   }
 }
 
-/** A node's JSON-RPC over HTTPS, for one test: TLS 1.3, on this machine. */
+/** A node's JSON-RPC over HTTP, for one test, on this machine. */
 export class RpcServer implements AsyncDisposable {
   readonly #server: Server
-  readonly #sockets = new Set<TLSSocket>()
+  readonly #sockets = new Set<Socket>()
   readonly #behaviours: Record<string, Behaviour> = {}
   /** What it does with every request. Can be changed at any time. */
   behaviour: Behaviour = answer
@@ -149,29 +153,41 @@ export class RpcServer implements AsyncDisposable {
   /** Connections that were made. */
   connections = 0
 
-  /** @param options - of the server, such as `keepAliveTimeout` (ms; it is told clients), `requestCert`, and its port */
+  /** Over TLS 1.3. @param options - of the server, such as `keepAliveTimeout` (ms; it is told clients), `requestCert`, and its port */
   static async start(
     { certificate, key }: Identity,
     methods: Readonly<Record<string, Method>> = {},
     { port = 0, ...options }: ServerOptions & { readonly port?: number } = {}
   ): Promise<RpcServer> {
     const server = createServer({ cert: certificate, key, minVersion: 'TLSv1.3', ...options })
-    const started = new RpcServer(server, methods)
-    server.listen(port, '127.0.0.1')
-    await once(server, 'listening')
-    return started
-  }
-
-  private constructor(server: Server, methods: Readonly<Record<string, Method>>) {
-    this.#server = server
     // What becomes of handshakes is looked at from the other side.
     server.on('tlsClientError', () => {})
-    server.on('secureConnection', socket => this.#track(socket))
+    return new RpcServer(server, 'secureConnection', methods).#listen(port)
+  }
+
+  /** In the clear. */
+  static async startClear(methods: Readonly<Record<string, Method>> = {}): Promise<RpcServer> {
+    return new RpcServer(createClearServer(), 'connection', methods).#listen(0)
+  }
+
+  private constructor(
+    server: Server,
+    connection: 'connection' | 'secureConnection',
+    methods: Readonly<Record<string, Method>>
+  ) {
+    this.#server = server
+    server.on(connection, (socket: Socket) => this.#track(socket))
     server.on('request', (request, response) => {
       const chunks: Buffer[] = []
       request.on('data', chunk => chunks.push(chunk))
       request.on('end', () => this.#onAsked(new Asked(response, Buffer.concat(chunks).toString(), methods)))
     })
+  }
+
+  async #listen(port: number): Promise<this> {
+    this.#server.listen(port, '127.0.0.1')
+    await once(this.#server, 'listening')
+    return this
   }
 
   get port(): number {
@@ -225,7 +241,7 @@ export class RpcServer implements AsyncDisposable {
     behaviour(asked)
   }
 
-  #track(socket: TLSSocket): void {
+  #track(socket: Socket): void {
     this.connections++
     this.#sockets.add(socket)
     socket.on('error', () => {})

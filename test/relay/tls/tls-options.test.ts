@@ -45,6 +45,8 @@ test.for<[string, Partial<TlsOptions>]>([
   ['tls.key', { certificate }],
   ['tls.key', { certificate, key: 'no PEM' }],
   ['tls.key', { certificate, key: otherKey }],
+  ['tls.key', { certificate, key: 42 as never }],
+  ['tls.passphrase', { certificate, key, passphrase: 42 as never }],
   ['tls.alpnProtocols', { alpnProtocols: [''] }],
   ['tls.alpnProtocols', { alpnProtocols: ['x'.repeat(256)] }],
   ['tls.connectTimeoutMs', { connectTimeoutMs: 0 }],

@@ -1,14 +1,16 @@
 import { connect, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
-import { InvalidOptionError, ManualClock, systemClock } from '../../../src/core/index.ts'
+import { type Clock, InvalidOptionError, ManualClock, systemClock } from '../../../src/core/index.ts'
 import { parseEndpoint } from '../../../src/relay/endpoint.ts'
 import {
-  HttpsNodeClient,
-  type HttpsNodeClientContext
-} from '../../../src/relay/protocols/https-node-client.ts'
+  HTTP_1_1,
+  HttpNodeClient,
+  type HttpNodeClientContext
+} from '../../../src/relay/protocols/http-node-client.ts'
 import { BadReplyError, CredentialsError, RpcError } from '../../../src/relay/protocols/rpc.ts'
 import { HandshakeLimit } from '../../../src/relay/tls/handshake-limit.ts'
+import { TlsDialer } from '../../../src/relay/tls/tls-dialer.ts'
 import { setUpTls, type TlsOptions } from '../../../src/relay/tls/tls-options.ts'
 import { Authority, type Identity } from '../support/certificates.ts'
 import {
@@ -37,15 +39,21 @@ beforeAll(async () => {
   node = await authority.issue({ names: ['node.test'], addresses: ['127.0.0.1'] })
 })
 
-function clientOf(
+function dialerTo(
   endpoint: string,
-  context: Partial<HttpsNodeClientContext> = {},
-  tls: Partial<TlsOptions> = {}
-): HttpsNodeClient {
-  return new HttpsNodeClient(parseEndpoint(endpoint), {
-    tls: setUpTls({ roots: [authority.certificate], ...tls }),
-    clock: systemClock,
-    handshakes: new HandshakeLimit(),
+  tls: Partial<TlsOptions> = {},
+  {
+    handshakes = new HandshakeLimit(),
+    clock = systemClock
+  }: { handshakes?: HandshakeLimit; clock?: Clock } = {}
+): TlsDialer {
+  const setup = setUpTls({ roots: [authority.certificate], alpnProtocols: [HTTP_1_1], ...tls })
+  return new TlsDialer(parseEndpoint(endpoint), setup, handshakes, clock)
+}
+
+function clientOf(endpoint: string, context: Partial<HttpNodeClientContext> = {}): HttpNodeClient {
+  return new HttpNodeClient(parseEndpoint(endpoint), {
+    dialer: dialerTo(endpoint),
     path: '/',
     maxConnections: 4,
     maxReplyBytes: 100_000,
@@ -68,7 +76,7 @@ async function start({
   methods = bitcoin,
   server: options,
   ...context
-}: Partial<HttpsNodeClientContext> & {
+}: Partial<HttpNodeClientContext> & {
   methods?: Readonly<Record<string, Method>>
   server?: Parameters<typeof RpcServer.start>[2]
 } = {}) {
@@ -492,7 +500,7 @@ describe('a call that is given up', () => {
 })
 
 describe('too much at once', () => {
-  const many = (client: HttpsNodeClient, signal: AbortSignal, count = 1_000) =>
+  const many = (client: HttpNodeClient, signal: AbortSignal, count = 1_000) =>
     Array.from({ length: count }, () => client.call({ method: 'echo' }, signal))
 
   test('is not asked for, and that is no fault of the node', async () => {
@@ -604,7 +612,9 @@ describe('a node that cannot be connected to', () => {
   test('says nothing for too long, by the clock', async () => {
     await using server = await TestServer.raw(() => {})
     const clock = new ManualClock()
-    const client = clientOf(server.endpoint, { clock }, { connectTimeoutMs: 700 })
+    const client = clientOf(server.endpoint, {
+      dialer: dialerTo(server.endpoint, { connectTimeoutMs: 700 }, { clock })
+    })
     const failed = expect(client.ping(never)).rejects.toMatchObject({
       name: 'ConnectError',
       failure: 'TIMEOUT'
@@ -626,7 +636,7 @@ describe('a node that cannot be connected to', () => {
       [{ pins: [`sha256/${pin}`] }, 'PIN']
     ]
     for (const [tls, problem] of problems) {
-      const client = clientOf(server.endpoint, {}, tls)
+      const client = clientOf(server.endpoint, { dialer: dialerTo(server.endpoint, tls) })
       await expect(client.ping(never)).rejects.toMatchObject({ name: 'IdentityError', problem })
       await client.close()
     }
@@ -635,7 +645,9 @@ describe('a node that cannot be connected to', () => {
 
   test('is asked for its certificate each time', async () => {
     await using server = await RpcServer.start(node, bitcoin)
-    const client = clientOf(server.endpoint, {}, { pins: [`sha256/${node.pin}`] })
+    const client = clientOf(server.endpoint, {
+      dialer: dialerTo(server.endpoint, { pins: [`sha256/${node.pin}`] })
+    })
     const reused: boolean[] = []
     server.behaviour = asked => {
       reused.push((asked.response.socket as TLSSocket).isSessionReused())
@@ -655,7 +667,9 @@ describe('a node that cannot be connected to', () => {
       await client.close()
     }
     const known = await authority.issue({ names: ['client.test'] })
-    const client = clientOf(server.endpoint, {}, { certificate: known.certificate, key: known.key })
+    const client = clientOf(server.endpoint, {
+      dialer: dialerTo(server.endpoint, { certificate: known.certificate, key: known.key })
+    })
     await client.ping(never)
     await client.close()
     expect(server.asked).toHaveLength(1)
@@ -664,7 +678,9 @@ describe('a node that cannot be connected to', () => {
   test('leaves its turn to others: handshakes are limited for all', async () => {
     await using server = await TestServer.raw(() => {})
     const handshakes = new HandshakeLimit(1)
-    const clients = [0, 1].map(() => clientOf(server.endpoint, { handshakes }))
+    const clients = [0, 1].map(() =>
+      clientOf(server.endpoint, { dialer: dialerTo(server.endpoint, {}, { handshakes }) })
+    )
     const calls = Promise.allSettled(clients.map(client => client.ping(never)))
     await server.connected(1)
     expect([handshakes.underWay, handshakes.waiting]).toEqual([1, 1])
@@ -672,17 +688,6 @@ describe('a node that cannot be connected to', () => {
     await calls
     expect([handshakes.underWay, handshakes.waiting]).toEqual([0, 0])
   })
-})
-
-test('HTTP/1.1 is what is spoken, and offered, whatever else the server could', async () => {
-  await using server = await RpcServer.start(node, bitcoin, { ALPNProtocols: ['h2', 'http/1.1'] })
-  const client = clientOf(server.endpoint, {}, { alpnProtocols: ['h2'] })
-  await client.ping(never)
-  expect(server.asked[0]!.response.req).toMatchObject({
-    httpVersion: '1.1',
-    socket: { alpnProtocol: 'http/1.1' }
-  })
-  await client.close()
 })
 
 describe('a batch', () => {

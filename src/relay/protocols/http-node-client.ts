@@ -1,13 +1,11 @@
-import type { TLSSocket } from 'node:tls'
+import type { Socket } from 'node:net'
 import { type Dispatcher, errors, Pool } from 'undici'
-import { type Clock, InvalidOptionError } from '../../core/index.ts'
+import { InvalidOptionError } from '../../core/index.ts'
 import { ChannelClosedError } from '../channel/channel-error.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { NodeClient } from '../nodes/node-client.ts'
 import { ConnectError, connectionError, IdentityError } from '../tls/connect-error.ts'
-import type { HandshakeLimit } from '../tls/handshake-limit.ts'
-import { TlsDialer } from '../tls/tls-dialer.ts'
-import type { TlsSetup } from '../tls/tls-options.ts'
+import type { Dialer } from '../tls/dialer.ts'
 import { encodeBatch, encodeRequest, readBatch, readMessage, readReplyTo } from './json-rpc.ts'
 import { TooManyPendingError } from './pending-error.ts'
 import { BadReplyError, CredentialsError, RpcError, type RpcReply, type RpcRequest } from './rpc.ts'
@@ -39,12 +37,13 @@ const OK = 200
 const UNAUTHORIZED = 401
 const FORBIDDEN = 403
 
-/** What a client over HTTPS needs. */
-export interface HttpsNodeClientContext {
-  /** Which protocols it offers (ALPN) is not asked: it speaks HTTP/1.1. */
-  readonly tls: TlsSetup
-  readonly clock: Clock
-  readonly handshakes: HandshakeLimit
+/** The name of what is spoken, for TLS (ALPN). */
+export const HTTP_1_1 = 'http/1.1'
+
+/** What a client over HTTP needs. */
+export interface HttpNodeClientContext {
+  /** Makes its connections: over TLS, or on this machine. */
+  readonly dialer: Dialer
   /** Where requests are sent to: `/`, or `/wallet/…`. */
   readonly path: string
   /** The header that says who we are; asked for at each request, so that nobody needs to keep it. */
@@ -56,7 +55,7 @@ export interface HttpsNodeClientContext {
 }
 
 /**
- * JSON-RPC over HTTPS, as Bitcoin Core (behind something that ends TLS), btcd and bcoin speak it.
+ * JSON-RPC over HTTP/1.1, as Bitcoin Core (behind something that ends TLS), btcd and bcoin speak it.
  *
  * Connections are undici's business, but for making them. Nothing is sent twice: undici 8 itself sends a request again only if
  * it was pipelined behind one that ended its connection, and nothing is pipelined here; a request on a kept connection that turns
@@ -64,24 +63,21 @@ export interface HttpsNodeClientContext {
  * replaced and not used. It lets a turn of the event loop pass before it uses one again: whoever asks the next thing at once may
  * therefore get another connection, as long as they are not too many.
  */
-export class HttpsNodeClient implements NodeClient {
+export class HttpNodeClient implements NodeClient {
   readonly endpoint: string
   readonly #endpoint: Endpoint
-  readonly #context: HttpsNodeClientContext
-  readonly #dialer: TlsDialer
-  readonly #sockets = new Set<TLSSocket>()
+  readonly #context: HttpNodeClientContext
+  readonly #sockets = new Set<Socket>()
   #line: Line
   #isClosed = false
   #pending = 0
   #lastId = 0
   #pingMethod = UPTIME
 
-  constructor(endpoint: Endpoint, context: HttpsNodeClientContext) {
-    const { tls, handshakes, clock } = context
+  constructor(endpoint: Endpoint, context: HttpNodeClientContext) {
     this.endpoint = endpoint.key
     this.#endpoint = endpoint
     this.#context = context
-    this.#dialer = new TlsDialer(endpoint, { ...tls, alpnProtocols: ['http/1.1'] }, handshakes, clock)
     this.#line = this.#createLine()
   }
 
@@ -149,7 +145,8 @@ export class HttpsNodeClient implements NodeClient {
   #createLine(): Line {
     const { maxConnections, maxReplyBytes } = this.#context
     const dialling = new AbortController()
-    const pool = new Pool(`https://${this.endpoint}`, {
+    // What connects knows whether there is TLS.
+    const pool = new Pool(`http://${this.endpoint}`, {
       connections: maxConnections,
       pipelining: 1,
       allowH2: false,
@@ -169,8 +166,8 @@ export class HttpsNodeClient implements NodeClient {
     return { pool, dialling }
   }
 
-  async #dial(signal: AbortSignal): Promise<TLSSocket> {
-    const { socket } = await this.#dialer.dial(signal)
+  async #dial(signal: AbortSignal): Promise<Socket> {
+    const { socket } = await this.#context.dialer.dial(signal)
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
     return socket
