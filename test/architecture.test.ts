@@ -26,7 +26,7 @@ const layers: Readonly<Record<string, Layer>> = {
   relay: {
     folders: ['core'],
     packages:
-      /^(node:(tls|net|crypto|fs|fs\/promises)|hdr-histogram-js|undici|rate-limiter-flexible|sodium-native)$/
+      /^(node:(tls|net|stream|crypto|fs|fs\/promises)|hdr-histogram-js|undici|rate-limiter-flexible|sodium-native)$/
   },
   telemetry: { folders: ['core'], packages: /^(prom-client|standardwebhooks|node:fs|node:fs\/promises)$/ },
   management: {

@@ -29,6 +29,15 @@ test('is empty at first', () => {
   expect([ring.size, ring.isEmpty]).toEqual([0, true])
 })
 
+test('has a first and a last one, unless it is empty', () => {
+  const { ring, elements } = create(3)
+  expect([ring.first, ring.last]).toEqual([elements[0], elements[2]])
+  elements[0]!.remove()
+  expect(ring.first).toBe(elements[1])
+  ring.clear()
+  expect([ring.first, ring.last]).toEqual([undefined, undefined])
+})
+
 test.each([0, 1, 2])('gives all but what was removed: %d', number => {
   const { elements, numbers } = create(3)
   expect(elements[number]!.remove()).toBe(true)

@@ -23,8 +23,6 @@ export interface OpenerContext {
   /** How long it takes until channels are of use. */
   readonly establishment: LatencyHistogram
   readonly handshakes: HandshakeLimit | undefined
-  /** Ends all that is under way. */
-  readonly signal: AbortSignal
   readonly onClosed: (channel: Channel) => void
 }
 
@@ -67,10 +65,10 @@ export class ChannelOpener {
    *
    * @throws ConnectError; IdentityError; what the probe throws; the signal's reason
    */
-  async open(permit: Permit | undefined): Promise<Channel> {
-    const { protection, endpoint, signal } = this.#context
+  async open(permit: Permit | undefined, signal: AbortSignal): Promise<Channel> {
+    const { protection, endpoint } = this.#context
     try {
-      const channel = await this.#connect()
+      const channel = await this.#connect(signal)
       if (permit === undefined) protection.retryNow(endpoint.key)
       else permit.settle('success')
       return channel
@@ -90,8 +88,8 @@ export class ChannelOpener {
     protection.table.settle(slot, token, FAILURE, now)
   }
 
-  async #connect(): Promise<Channel> {
-    const { endpoint, options, clock, deadlines, establishment, signal, onClosed } = this.#context
+  async #connect(signal: AbortSignal): Promise<Channel> {
+    const { endpoint, options, clock, deadlines, establishment, onClosed } = this.#context
     const { socket, elapsedMs } = await this.#dialer.dial(signal)
     const channel = new Channel(socket, {
       id: `${options.namespace}-${endpoint.key}-${++this.#lastId}`,

@@ -1,5 +1,7 @@
+import type { Duplex } from 'node:stream'
 import type { Channel, OperationOptions } from '../channel/channel.ts'
 import { ChannelBusyError } from '../channel/channel-error.ts'
+import { ChannelStream } from './channel-stream.ts'
 
 /**
  * A channel of a pool, for as long as somebody has it: until it is released, which `await using` does. After that it is good
@@ -48,6 +50,16 @@ export class PooledChannel implements AsyncDisposable {
   /** What comes, until the endpoint ends it. @throws what {@link readExact} does */
   [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
     return this.#held[Symbol.asyncIterator]()
+  }
+
+  /**
+   * The same as a stream of Node, which reads ahead: use nothing else of the channel then. To end its writing side tells the
+   * endpoint nothing. With the stream the channel is closed.
+   *
+   * @param options - of each reading and writing: as with all others, an endpoint that says nothing for too long is an error
+   */
+  toStream(options?: OperationOptions): Duplex {
+    return new ChannelStream(this, options)
   }
 
   /** Gives it back. One that is in the middle of something, or has bytes that nobody has read, is closed. */

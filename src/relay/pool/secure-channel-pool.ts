@@ -46,7 +46,8 @@ const DRAIN_TIMEOUT_MS = 60_000
  * Channels to one endpoint, kept open and lent out. The core's breaker guards connecting: nobody waits for a connection to
  * an endpoint that fails.
  *
- * Nothing runs until it is told to. Without {@link start} channels are opened when they are asked for; without
+ * Nothing runs until it is told to. Without {@link start} channels are opened when they are asked for, and an endpoint whose
+ * circuit is OPEN is tried on the side when somebody had to be sent away; without
  * {@link startCleanup} they are looked at when they are given back.
  */
 export class SecureChannelPool implements AsyncDisposable {
@@ -61,12 +62,12 @@ export class SecureChannelPool implements AsyncDisposable {
   readonly #opener: ChannelOpener
   readonly #waiting: WaitingLine<PooledChannel>
   readonly #reconnecting: Reconnecting
-  readonly #closing = new AbortController()
   readonly #members = new Map<Channel, Member>()
   /** Longest idle first. */
   readonly #idle = new Ring<Member>()
   #idleCount = 0
-  #opening = 0
+  /** Channels that are being opened. Each has a signal of its own: one signal is slow with ten thousand who listen to it. */
+  readonly #opening = new Set<AbortController>()
   /** Of the places that were lost, how often each was. Whoever is opened next takes one of them. */
   readonly #lost: number[] = []
   #reconnects = 0
@@ -74,6 +75,7 @@ export class SecureChannelPool implements AsyncDisposable {
   /** Whether `minIdle` channels are kept ready. */
   #isStarted = false
   #isDraining = false
+  #isClosed = false
   /** Told when a channel is given back, or gone. */
   #onLess: (() => void) | undefined
   #cancelCleanup: (() => void) | undefined
@@ -120,7 +122,6 @@ export class SecureChannelPool implements AsyncDisposable {
       protection: this.#protection,
       establishment: this.#establishment,
       handshakes,
-      signal: this.#closing.signal,
       onClosed: channel => this.#onClosed(channel)
     })
     this.#waiting = new WaitingLine(this.#deadlines)
@@ -209,7 +210,7 @@ export class SecureChannelPool implements AsyncDisposable {
       isDraining: this.#isDraining,
       activeConnections: connections.length,
       idleConnections: this.#idleCount,
-      opening: this.#opening,
+      opening: this.#opening.size,
       waiting: this.#waiting.length,
       totalReconnects: this.#reconnects,
       totalErrors: connections.reduce(
@@ -242,13 +243,14 @@ export class SecureChannelPool implements AsyncDisposable {
 
   /** Closes all at once. */
   close(): void {
-    if (this.#closing.signal.aborted) return
+    if (this.#isClosed) return
     const error = new PoolClosedError(this.endpoint)
+    this.#isClosed = true
     this.#isDraining = true
     this.#isStarted = false
     this.stopCleanup()
     this.#reconnecting.stop()
-    this.#closing.abort(error)
+    for (const opening of this.#opening) opening.abort(error)
     this.#waiting.rejectAll(error)
     for (const channel of [...this.#members.keys()]) channel.close('its pool is closed')
     this.#protection.close()
@@ -269,8 +271,8 @@ export class SecureChannelPool implements AsyncDisposable {
     const { maxConnections, minIdle } = this.#options
     const isFilling = this.#isStarted && !this.#reconnecting.isWaiting
     const reserve = isFilling ? Math.max(0, minIdle - this.#idleCount) : 0
-    const free = maxConnections - this.#members.size - this.#opening
-    return Math.max(0, Math.min(this.#waiting.length + reserve - this.#opening, free))
+    const free = maxConnections - this.#members.size - this.#opening.size
+    return Math.max(0, Math.min(this.#waiting.length + reserve - this.#opening.size, free))
   }
 
   #openMore(): void {
@@ -279,31 +281,34 @@ export class SecureChannelPool implements AsyncDisposable {
 
   /** Opens a channel for whoever has waited longest, or for later. @param isTrial - whether to try even if that is refused */
   async #open(isTrial: boolean): Promise<void> {
-    this.#opening++
+    const opening = new AbortController()
+    this.#opening.add(opening)
     try {
-      const channel = await this.#opener.open(this.#opener.admit(isTrial))
-      this.#opening--
+      const channel = await this.#opener.open(this.#opener.admit(isTrial), opening.signal)
+      this.#opening.delete(opening)
       this.#add(channel)
     } catch (error) {
-      this.#opening--
+      this.#opening.delete(opening)
       this.#onOpenFailed(error)
     }
   }
 
   #onOpenFailed(error: unknown): void {
-    if (this.#closing.signal.aborted) return
-    if (this.#isStarted) this.#reconnecting.failed()
-    if (!(error instanceof RejectedError)) {
+    if (this.#isClosed) return
+    const isRefused = error instanceof RejectedError
+    // Also if nothing is kept ready: whoever asks again shall not be sent away for as long as the circuit may be OPEN.
+    if (this.#isStarted || isRefused) this.#reconnecting.failed()
+    if (!isRefused) {
       this.#waiting.reject(error)
       this.#openMore()
-    } else if (this.#members.size + this.#opening === 0) {
+    } else if (this.#members.size + this.#opening.size === 0) {
       // There is nothing that anybody could wait for.
       this.#waiting.rejectAll(error)
     }
   }
 
   #add(channel: Channel): void {
-    if (this.#closing.signal.aborted) {
+    if (this.#isClosed) {
       channel.close('its pool is closed')
       return
     }
@@ -381,7 +386,7 @@ export class SecureChannelPool implements AsyncDisposable {
 
   async #untilUnused(timeoutMs: number): Promise<void> {
     const isUnused = (): boolean => this.#members.size === this.#idleCount && this.#waiting.length === 0
-    if (isUnused() || this.#closing.signal.aborted) return
+    if (isUnused() || this.#isClosed) return
     const { promise, resolve } = Promise.withResolvers<void>()
     const cancelLimit = this.#clock.schedule(resolve, timeoutMs)
     this.#onLess = () => {

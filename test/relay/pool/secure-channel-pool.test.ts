@@ -1,3 +1,6 @@
+import { getEventListeners, once } from 'node:events'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import type { TLSSocket } from 'node:tls'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../../src/core/index.ts'
@@ -101,6 +104,39 @@ describe('a channel', () => {
     expect(pool.getStatus().totalErrors).toBe(0)
   })
 
+  test('is a stream, too', async () => {
+    await using made = await create({}, socket => {
+      socket.once('data', bytes => socket.end(bytes))
+    })
+    const channel = await made.pool.getConnection()
+    const heard = await buffer(Readable.from([PING]).pipe(channel.toStream()))
+    expect(heard).toEqual(Buffer.from(PING))
+    channel.release()
+    expect(made.pool.getStatus()).toMatchObject({ activeConnections: 0, totalErrors: 0 })
+  })
+
+  test('is closed along with its stream', async () => {
+    await using made = await create()
+    const stream = (await made.pool.getConnection()).toStream()
+    stream.write(PING)
+    expect(await once(stream, 'data')).toEqual([Buffer.from(PING)])
+    stream.destroy()
+    await once(stream, 'close')
+    expect(counts(made.pool)).toMatchObject({ active: 0 })
+  })
+
+  test('whose stream waits for too long fails', async () => {
+    await using made = await create({}, () => {})
+    const { pool, passes } = made
+    const stream = (await pool.getConnection()).toStream({ timeoutMs: 100 })
+    stream.resume()
+    const failed = once(stream, 'error')
+    await new Promise(resolve => setImmediate(resolve))
+    passes(200)
+    expect(await failed).toMatchObject([{ name: 'ChannelTimeoutError' }])
+    expect(pool.getStatus()).toMatchObject({ activeConnections: 0, totalErrors: 1 })
+  })
+
   test('that was used last is lent first', async () => {
     await using made = await create({ maxConnections: 3 })
     const { pool } = made
@@ -170,6 +206,26 @@ describe('no more channels than allowed', () => {
     await expect(given).rejects.toThrow('enough')
     channel.release()
     await ping(await next)
+    // Nothing is left behind at a signal that is used again and again.
+    expect(getEventListeners(giveUp.signal, 'abort')).toEqual([])
+  })
+
+  test('and who was served listens to his signal no more', async () => {
+    await using made = await create({ maxConnections: 1 })
+    const { signal } = new AbortController()
+    const channel = await made.pool.getConnection()
+    const next = made.pool.getConnection({ signal })
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+    channel.release()
+    await next
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+  })
+
+  test('and who has given up is not served', async () => {
+    await using made = await create({ maxConnections: 1 })
+    const { pool } = made
+    const giveUp = new AbortController()
+    giveUp.abort(new Error('enough'))
     await expect(pool.getConnection({ signal: giveUp.signal })).rejects.toThrow('enough')
   })
 
@@ -291,7 +347,33 @@ describe('an endpoint that fails', () => {
     pool.close()
   })
 
-  test('is not connected to while its circuit is OPEN, and probed after its time', async () => {
+  test('is tried on the side when somebody was sent away, once', async () => {
+    const gone = await TestServer.start(relay)
+    const { port, endpoint } = gone
+    await gone[Symbol.asyncDispose]()
+    const { pool, clock, passes } = poolTo(endpoint)
+    for (let turn = 0; turn < 5; turn++) await expect(pool.getConnection()).rejects.toThrow('nobody listens')
+    passes(10_000)
+    expect(pool.getStatus().totalErrors).toBe(5)
+    const { pendingTimers } = clock
+    const sentAway = () => expect(pool.getConnection()).rejects.toMatchObject({ name: 'CircuitOpenError' })
+    await sentAway()
+    await sentAway()
+    passes(200)
+    await until(() => pool.getStatus().totalErrors === 6)
+    passes(10_000)
+    expect(counts(pool).opening).toBe(0)
+    expect(clock.pendingTimers).toBe(pendingTimers)
+    await using _back = await TestServer.start(relay, echo, {}, port)
+    await sentAway()
+    passes(400)
+    await until(() => counts(pool).idle === 1)
+    await ping(await pool.getConnection())
+    expect(pool.getStatus().totalErrors).toBe(6)
+    pool.close()
+  })
+
+  test('is connected to for callers again after its time', async () => {
     await using made = await create(
       { breaker: { timeoutMs: 1_000, readyToTrip: () => true, timeoutJitter: 0 } },
       socket => socket.destroy()
@@ -300,9 +382,10 @@ describe('an endpoint that fails', () => {
     const channel = await pool.getConnection()
     await expect(channel.readExact(1)).rejects.toMatchObject({ name: 'ChannelClosedError' })
     channel.release()
-    await expect(pool.getConnection()).rejects.toMatchObject({ name: 'CircuitOpenError' })
+    passes(900)
     expect(server.connections).toBe(1)
-    passes(1_025)
+    expect(pool.getStatus().circuit).toMatchObject({ circuitState: 'OPEN' })
+    passes(125)
     await pool.getConnection()
     expect(server.connections).toBe(2)
   })
@@ -506,6 +589,17 @@ test('a pool that is closed while it connects leaves nothing behind', async () =
   await started
   await server.empty()
   expect([clock.pendingTimers, counts(pool).active]).toEqual([0, 0])
+})
+
+test('a pool that is closed does not wait for an endpoint that says nothing', async () => {
+  await using server = await TestServer.raw(() => {})
+  const { pool, clock } = poolTo(server.endpoint, { minIdle: 2 })
+  const started = pool.start()
+  await server.connected(2)
+  pool.close()
+  await started
+  await server.empty()
+  expect({ ...counts(pool), timers: clock.pendingTimers }).toMatchObject({ opening: 0, timers: 0 })
 })
 
 test('an instance of the class is disposed of by draining', async () => {

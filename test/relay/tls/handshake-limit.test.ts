@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
 import { HandshakeLimit } from '../../../src/relay/tls/handshake-limit.ts'
 
@@ -65,6 +66,7 @@ test('whoever has had his turn is not disturbed by his signal', async () => {
   const second = run('b', signal.signal)
   ends.get('a')!.resolve('')
   await settled()
+  expect(getEventListeners(signal.signal, 'abort')).toEqual([])
   signal.abort()
   ends.get('b')!.resolve('done')
   expect(await second).toBe('done')
