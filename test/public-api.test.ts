@@ -62,6 +62,7 @@ const relayNames = [
   'HandshakeLimit',
   'IdentityError',
   'NoNodeError',
+  'NotAllowedError',
   'OutcomeUnknownError',
   'PoolClosedError',
   'PoolExhaustedError',

@@ -65,7 +65,14 @@ export {
 export { ElectrumNodeClient, type ElectrumSubscription } from './protocols/electrum-node-client.ts'
 export type { ElectrumListener } from './protocols/electrum-subscriptions.ts'
 export { TooManyPendingError } from './protocols/pending-error.ts'
-export { BadReplyError, CredentialsError, RpcError, type RpcReply, type RpcRequest } from './protocols/rpc.ts'
+export {
+  BadReplyError,
+  CredentialsError,
+  NotAllowedError,
+  RpcError,
+  type RpcReply,
+  type RpcRequest
+} from './protocols/rpc.ts'
 export type { MemoryProtectionStatus } from './secrets/memory-protection-status.ts'
 export type { Secret } from './secrets/secret.ts'
 export {

@@ -1,6 +1,6 @@
 import { type Clock, InvalidOptionError, type Outcome, type Permit } from '../../core/index.ts'
 import { TooManyPendingError } from '../protocols/pending-error.ts'
-import { CredentialsError, RpcError } from '../protocols/rpc.ts'
+import { CredentialsError, NotAllowedError, RpcError } from '../protocols/rpc.ts'
 import { ConnectError, IdentityError } from '../tls/connect-error.ts'
 import type { NodeClient } from './node-client.ts'
 import type { RelayNode, UnderWay } from './relay-node.ts'
@@ -17,6 +17,8 @@ export interface CallContext {
   readonly limit: RequestLimit | undefined
   /** It failed, as one that is away or overloaded would. */
   readonly onFailed: (node: RelayNode, error: unknown) => void
+  /** It does not do that for us; maybe nothing. */
+  readonly onNotAllowed: (node: RelayNode) => void
   /** It says that it only starts. */
   readonly onWarmingUp: (node: RelayNode) => void
 }
@@ -69,6 +71,7 @@ export class NodeCall<Value> implements UnderWay {
       node.answered(this.#context.clock.now() - startedAtMs)
       node.isThere()
     } else if (outcome === 'failure') this.#context.onFailed(node, error)
+    else if (error instanceof NotAllowedError) this.#context.onNotAllowed(node)
     else if (isWarmingUp(error)) this.#context.onWarmingUp(node)
   }
 
@@ -76,7 +79,7 @@ export class NodeCall<Value> implements UnderWay {
   #outcomeOf(error: unknown): Outcome {
     if (this.#ending.signal.aborted)
       return this.#ending.signal.reason instanceof RequestTimeoutError ? 'failure' : 'ignored'
-    if (isWarmingUp(error) || isOurs(error)) return 'ignored'
+    if (isWarmingUp(error) || isOurs(error) || error instanceof NotAllowedError) return 'ignored'
     return error instanceof RpcError ? 'success' : 'failure'
   }
 }
@@ -100,6 +103,7 @@ export function isUnheard(error: unknown): boolean {
     error instanceof ConnectError ||
     error instanceof IdentityError ||
     error instanceof CredentialsError ||
+    error instanceof NotAllowedError ||
     isOurs(error) ||
     isWarmingUp(error)
   )

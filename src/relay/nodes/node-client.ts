@@ -12,7 +12,8 @@ export interface NodeClient {
   readonly endpoint: string
 
   /**
-   * @throws RpcError if the node has answered; ConnectError, IdentityError or CredentialsError if the request was not heard;
+   * @throws RpcError if the node has answered; ConnectError, IdentityError, CredentialsError or NotAllowedError if the request was
+   * not heard;
    * BadReplyError, ChannelClosedError or another error if nobody knows
    */
   call(request: RpcRequest, signal: AbortSignal): Promise<unknown>

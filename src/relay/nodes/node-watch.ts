@@ -1,11 +1,10 @@
 import type { Deadline, Deadlines } from '../../core/deadlines.ts'
 import type { Clock, Protection } from '../../core/index.ts'
 import { TooManyPendingError } from '../protocols/pending-error.ts'
-import { CredentialsError, RpcError } from '../protocols/rpc.ts'
-import { IdentityError } from '../tls/connect-error.ts'
+import { RpcError } from '../protocols/rpc.ts'
 import { type Asking, NodeCall } from './node-call.ts'
 import type { NodeChoice } from './node-choice.ts'
-import type { RelayNode } from './relay-node.ts'
+import { isRefusal, type RelayNode } from './relay-node.ts'
 import { NodeDownError, RequestTimeoutError } from './secure-channel-error.ts'
 
 /** The first wait between checks of a node that does not answer, in ms, and the longest. */
@@ -182,7 +181,7 @@ export class NodeWatch {
     const plan = this.#plans.get(node)!
     const { choice, clock } = this.#context
     const call = new NodeCall(
-      { clock, limit: undefined, onFailed() {}, onWarmingUp() {} },
+      { clock, limit: undefined, onFailed() {}, onNotAllowed() {}, onWarmingUp() {} },
       node,
       asking,
       false
@@ -229,7 +228,7 @@ export class NodeWatch {
     plan.failed++
     plan.isDoubted = true
     node.failed(error)
-    if (error instanceof IdentityError || error instanceof CredentialsError) this.#refused(node)
+    if (isRefusal(error)) this.#refused(node)
     else this.#doesNotAnswer(node, plan, error)
   }
 

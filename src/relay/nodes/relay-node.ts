@@ -1,9 +1,18 @@
-import { CredentialsError } from '../protocols/rpc.ts'
+import { CredentialsError, NotAllowedError } from '../protocols/rpc.ts'
 import { IdentityError } from '../tls/connect-error.ts'
 import type { NodeClient } from './node-client.ts'
 
 /** Primary nodes are asked as long as any of them can be. */
 export type NodeRole = 'primary' | 'backup'
+
+/** What people have to mend: who a node is, who we are to it, or what we may ask of it. */
+type Refusal = IdentityError | CredentialsError | NotAllowedError
+
+export function isRefusal(error: unknown): error is Refusal {
+  return (
+    error instanceof IdentityError || error instanceof CredentialsError || error instanceof NotAllowedError
+  )
+}
 
 /** How much a new response time counts, against those before. */
 const SMOOTHING = 0.2
@@ -26,8 +35,8 @@ export class RelayNode {
   height: number | undefined
   /** It answers that it only starts. */
   isWarmingUp = false
-  /** Why it cannot be asked until people mend it: who it is, or who we are to it. */
-  refusal: IdentityError | CredentialsError | undefined
+  /** Why it cannot be asked until people mend it. */
+  refusal: Refusal | undefined
   /** Checks failed in a row, and requests that failed as one that is away would let them fail. */
   failuresInRow = 0
   /** What it last failed with. */
@@ -75,7 +84,7 @@ export class RelayNode {
   failed(error: unknown): void {
     this.failuresInRow++
     this.lastError = error
-    this.refusal = error instanceof IdentityError || error instanceof CredentialsError ? error : undefined
+    this.refusal = isRefusal(error) ? error : undefined
   }
 
   begin(request: UnderWay): void {

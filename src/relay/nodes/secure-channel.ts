@@ -128,6 +128,8 @@ export class SecureChannel implements AsyncDisposable {
       tally: { retries: 0, hedges: 0 },
       onSlow: node => this.#watch.doubt(node),
       onFailed: (node, error) => this.#watch.failed(node, error),
+      // If it allows nothing, its check finds that out.
+      onNotAllowed: node => this.#watch.doubt(node),
       onWarmingUp: node => this.#watch.warmingUp(node)
     }
   }

@@ -8,7 +8,14 @@ import { ConnectError, connectionError, IdentityError } from '../tls/connect-err
 import type { Dialer } from '../tls/dialer.ts'
 import { encodeBatch, encodeRequest, readBatch, readMessage, readReplyTo } from './json-rpc.ts'
 import { TooManyPendingError } from './pending-error.ts'
-import { BadReplyError, CredentialsError, RpcError, type RpcReply, type RpcRequest } from './rpc.ts'
+import {
+  BadReplyError,
+  CredentialsError,
+  NotAllowedError,
+  RpcError,
+  type RpcReply,
+  type RpcRequest
+} from './rpc.ts'
 
 /** Requests in one batch. */
 const MAX_BATCH = 1_000
@@ -88,8 +95,9 @@ export class HttpNodeClient implements NodeClient {
   /** @throws as in the interface; TooManyPendingError */
   async call(request: RpcRequest, signal: AbortSignal): Promise<unknown> {
     const id = ++this.#lastId
-    const reply = await this.#ask(encodeRequest(id, request), signal, message =>
-      readReplyTo(this.endpoint, id, request.method, message)
+    const { method } = request
+    const reply = await this.#ask(encodeRequest(id, request), method, signal, message =>
+      readReplyTo(this.endpoint, id, method, message)
     )
     if ('error' in reply) throw reply.error
     return reply.result
@@ -102,7 +110,8 @@ export class HttpNodeClient implements NodeClient {
     if (requests.length === 0) return []
     const firstId = this.#lastId + 1
     this.#lastId += requests.length
-    return this.#ask(encodeBatch(firstId, requests), signal, message =>
+    const what = [...new Set(requests.map(({ method }) => method))].join(', ')
+    return this.#ask(encodeBatch(firstId, requests), what, signal, message =>
       readBatch(this.endpoint, firstId, requests, message)
     )
   }
@@ -112,7 +121,7 @@ export class HttpNodeClient implements NodeClient {
     try {
       await this.call({ method }, signal)
     } catch (error) {
-      if (method !== UPTIME || !(error instanceof RpcError && error.isMethodUnknown)) throw error
+      if (method !== UPTIME || !isWithout(error)) throw error
       this.#pingMethod = BLOCK_COUNT
       await this.call({ method: BLOCK_COUNT }, signal)
     }
@@ -173,7 +182,12 @@ export class HttpNodeClient implements NodeClient {
     return socket
   }
 
-  async #ask<Value>(body: string, signal: AbortSignal, read: (message: unknown) => Value): Promise<Value> {
+  async #ask<Value>(
+    body: string,
+    what: string,
+    signal: AbortSignal,
+    read: (message: unknown) => Value
+  ): Promise<Value> {
     signal.throwIfAborted()
     if (this.#pending === MAX_PENDING) throw new TooManyPendingError(this.endpoint, MAX_PENDING)
     const { path, authorization, maxReplyBytes } = this.#context
@@ -181,13 +195,15 @@ export class HttpNodeClient implements NodeClient {
     const exchange = new Exchange(this.#endpoint, signal, maxReplyBytes, () => this.#pending--)
     this.#pending++
     this.#line.pool.dispatch({ method: 'POST', path, headers, body }, exchange)
-    return this.#read(await exchange.reply, read)
+    const reply = await exchange.reply
+    // Whatever else it says: nodes do not, but what stands before them may.
+    if (reply.status === UNAUTHORIZED) throw new CredentialsError(this.endpoint)
+    if (reply.status === FORBIDDEN) throw new NotAllowedError(this.endpoint, what)
+    return this.#read(reply, read)
   }
 
   /** Has a reply read. Its status counts only for one that is no answer: a node's errors have all kinds. */
   #read<Value>({ status, body }: HttpReply, read: (message: unknown) => Value): Value {
-    // Whatever else it says: nodes do not, but what stands before them may.
-    if (status === UNAUTHORIZED || status === FORBIDDEN) throw new CredentialsError(this.endpoint)
     try {
       return read(readMessage(this.endpoint, body))
     } catch (cause) {
@@ -290,6 +306,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     const detail = isTooLong ? `it is longer than ${this.#maxReplyBytes} bytes` : 'it broke off'
     return new BadReplyError(this.#endpoint.key, detail, { status: this.#status, cause })
   }
+}
+
+/** Whether a node has no such method, or not for us. */
+function isWithout(error: unknown): boolean {
+  return error instanceof NotAllowedError || (error instanceof RpcError && error.isMethodUnknown)
 }
 
 function isHeight(value: unknown): value is number {

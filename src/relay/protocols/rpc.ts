@@ -71,3 +71,21 @@ export class CredentialsError extends Error {
     this.endpoint = endpoint
   }
 }
+
+/**
+ * Thrown when a node does not do for us what it was asked for: status 403 of HTTP. So Bitcoin Core answers for methods that
+ * `rpcwhitelist` does not name for our user, and to all that comes from where `rpcallowip` does not name (`httprpc.cpp`,
+ * `httpserver.cpp`). That is for people to mend.
+ */
+export class NotAllowedError extends Error {
+  static override readonly name = 'NotAllowedError'
+  /** `host:port`. */
+  readonly endpoint: string
+
+  /** @param what - was asked for: a method, or several */
+  constructor(endpoint: string, what: string) {
+    super(`${endpoint} does not allow us ${what}`)
+    this.name = 'NotAllowedError'
+    this.endpoint = endpoint
+  }
+}

@@ -14,7 +14,12 @@ import {
   SecureChannelClosedError
 } from '../../../src/relay/nodes/secure-channel-error.ts'
 import { TooManyPendingError } from '../../../src/relay/protocols/pending-error.ts'
-import { BadReplyError, CredentialsError, RpcError } from '../../../src/relay/protocols/rpc.ts'
+import {
+  BadReplyError,
+  CredentialsError,
+  NotAllowedError,
+  RpcError
+} from '../../../src/relay/protocols/rpc.ts'
 import { IdentityError } from '../../../src/relay/tls/connect-error.ts'
 import { create, dead } from './support/channel.ts'
 
@@ -455,6 +460,36 @@ describe('a node that', () => {
       name: 'NoNodeError',
       cause: { name: 'CredentialsError' }
     })
+  })
+
+  test('does not allow one method is asked for all others, and another one for that', async () => {
+    const { channel, node, ends, passes, read, events } = create({ primaryNodes: ['a:1'] })
+    await ends(channel.start())
+    node('a').methods.set('getwalletinfo', { fails: () => new NotAllowedError('a:1', 'getwalletinfo') })
+    for (let turn = 0; turn < 10; turn++) {
+      expect(await ends(channel.execute({ method: 'getwalletinfo' }))).toBe('getwalletinfo() of c:1')
+      await passes(100)
+    }
+    expect(await ends(read())).toBe('getinfo() of a:1')
+    expect(events).toEqual([])
+    expect(channel.getStatus().nodes[0]).toMatchObject({ state: 'up', circuit: { circuitState: 'CLOSED' } })
+  })
+
+  test('does not allow something has not done it', async () => {
+    const { channel, node, ends } = create({ primaryNodes: ['a:1'] })
+    node('a').methods.set('sendtoaddress', { fails: () => new NotAllowedError('a:1', 'sendtoaddress') })
+    expect(await ends(channel.execute({ method: 'sendtoaddress' }))).toBe('sendtoaddress() of c:1')
+  })
+
+  test('allows nothing is refused, and passed over', async () => {
+    const { node, ends, passes, read, told } = create({ primaryNodes: ['a:1'] })
+    node('a').conduct = { fails: () => new NotAllowedError('a:1', 'getinfo') }
+    expect(await ends(read())).toBe('getinfo() of c:1')
+    await passes(100)
+    expect(told()).toEqual(['node:refused a:1', 'failover a:1'])
+    const { asked } = node('a')
+    for (let turn = 0; turn < 10; turn++) await ends(read())
+    expect(asked).toHaveLength(1)
   })
 
   test('lags behind is passed over, but not if all do', async () => {

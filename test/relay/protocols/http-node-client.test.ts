@@ -8,7 +8,12 @@ import {
   HttpNodeClient,
   type HttpNodeClientContext
 } from '../../../src/relay/protocols/http-node-client.ts'
-import { BadReplyError, CredentialsError, RpcError } from '../../../src/relay/protocols/rpc.ts'
+import {
+  BadReplyError,
+  CredentialsError,
+  NotAllowedError,
+  RpcError
+} from '../../../src/relay/protocols/rpc.ts'
 import { HandshakeLimit } from '../../../src/relay/tls/handshake-limit.ts'
 import { TlsDialer } from '../../../src/relay/tls/tls-dialer.ts'
 import { setUpTls, type TlsOptions } from '../../../src/relay/tls/tls-options.ts'
@@ -175,12 +180,15 @@ describe('a node that refuses', () => {
     expect(server.connections).toBe(1)
   })
 
-  test.for([401, 403])('to let us in, with %d, is for people, whatever else it says', async status => {
+  test.for([
+    [401, CredentialsError],
+    [403, NotAllowedError]
+  ] as const)('to let us in, with %d, is for people, whatever else it says', async ([status, error]) => {
     for (const body of ['', '<html>', '{"error":{"code":-32600,"message":"who?"},"id":null}']) {
       await using started = await start()
       started.server.behaviour = say(status, body)
       await expect(started.client.call({ method: 'uptime' }, never)).rejects.toMatchObject({
-        name: CredentialsError.name,
+        name: error.name,
         endpoint: started.server.endpoint
       })
     }
@@ -764,6 +772,20 @@ describe('whether a node answers', () => {
     await client.ping(never)
     expect(server.methods.toSorted()).toEqual([...Array(3).fill('getblockcount'), 'uptime', 'uptime'])
     expect(server.methods.at(-1)).toBe('getblockcount')
+  })
+
+  test('is found out by another one where that is not allowed', async () => {
+    await using started = await start()
+    const { client, server } = started
+    server.on('uptime', say(403, ''))
+    await client.ping(never)
+    await client.ping(never)
+    expect(server.methods).toEqual(['uptime', 'getblockcount', 'getblockcount'])
+    server.on('getblockcount', say(403, ''))
+    await expect(client.ping(never)).rejects.toMatchObject({
+      name: 'NotAllowedError',
+      message: `${server.endpoint} does not allow us getblockcount`
+    })
   })
 
   test('is told if it does not even have that, or only starts', async () => {
