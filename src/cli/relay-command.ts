@@ -39,7 +39,8 @@ if left out, but for the last two: by default, requests per second have no limit
     "maxConnections": 8, "allowLoopbackHttp": false, "maxRequestsPerS": 100, "maxNodeRequestsPerS": 50
   }
 A node that speaks Electrum's protocol is ssl://host:port; a node may have a "password", and "tls" of its own.
-With allowLoopbackHttp, one on this machine may be spoken to without TLS: http://127.0.0.1:8332.
+With allowLoopbackHttp, one on this machine may be spoken to without TLS, http://127.0.0.1:8332, and may have
+Bitcoin Core's "cookieFile" instead of user name and password.
 Durations are ms, s, m or h: "250ms", "30s". Files are looked for beside the config file.
 
 Ctrl-C waits for what is under way, and tells how it was; once more, and it ends at once.

@@ -62,7 +62,7 @@ describe('a config file', () => {
     await write({
       primaryNodes: [
         'https://node-a.example:8332/wallet/w',
-        'http://127.0.0.1:8332',
+        { address: 'http://127.0.0.1:8332', cookieFile: '.cookie' },
         { address: 'node-b.example:8332', username: 'me', password: SECRET, tls: { serverName: 'b' } }
       ],
       backupNodes: [
@@ -144,7 +144,7 @@ describe('a config file', () => {
     [{ ...nodes, backupNodes: ['127.0.0.1:1'] }, 'backupNodes: got a list; allowed: each node only once'],
     [
       { primaryNodes: [5] },
-      'primaryNodes[0]: got 5; allowed: the address of a node, or an object with address, username, password, passwordFile, tls'
+      'primaryNodes[0]: got 5; allowed: the address of a node, or an object with address, username, password, passwordFile, cookieFile, tls'
     ],
     [
       { primaryNodes: [{}] },
@@ -152,7 +152,7 @@ describe('a config file', () => {
     ],
     [
       { primaryNodes: [{ address: 'a:1', user: 'me' }] },
-      'unknown key primaryNodes[0].user; there are address, username, password, passwordFile, tls'
+      'unknown key primaryNodes[0].user; there are address, username, password, passwordFile, cookieFile, tls'
     ],
     [
       { primaryNodes: [{ address: 'a:1', pasword: SECRET }] },

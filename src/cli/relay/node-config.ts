@@ -6,7 +6,7 @@ import { ConfigObject } from './config-object.ts'
 import { onlyGiven } from './only-given.ts'
 import { readTls, tlsNames } from './tls-config.ts'
 
-const nodeNames = ['address', 'username', 'password', 'passwordFile', 'tls']
+const nodeNames = ['address', 'username', 'password', 'passwordFile', 'cookieFile', 'tls']
 
 /** A node of a config file. */
 export type ConfiguredNode = Partial<NodeOptions> & { readonly address: string }
@@ -31,8 +31,16 @@ export async function readNode(
   if (typeof address !== 'string')
     throw file.error(`${key}.address`, "a text such as 'https://host:port/path'")
   const username = config.given('username') as string | undefined
-  const tls = await readNodeTls(config, allTls)
-  return { address, ...onlyGiven<NodeOptions>({ username, password: await readPassword(config), tls }) }
+  const cookieFile = config.fileName('cookieFile')
+  return {
+    address,
+    ...onlyGiven<NodeOptions>({
+      username,
+      password: await readPassword(config),
+      cookieFile: cookieFile && file.locate(cookieFile),
+      tls: await readNodeTls(config, allTls)
+    })
+  }
 }
 
 async function readNodeTls(

@@ -3,10 +3,10 @@ import type { Clock } from '../../core/index.ts'
 import { ElectrumNodeClient, MAX_PENDING } from '../protocols/electrum-node-client.ts'
 import { HTTP_1_1, HttpNodeClient } from '../protocols/http-node-client.ts'
 import { LoopbackDialer } from '../protocols/loopback-dialer.ts'
-import { withSecret } from '../secrets/secret.ts'
 import type { HandshakeLimit } from '../tls/handshake-limit.ts'
 import { TlsDialer } from '../tls/tls-dialer.ts'
 import { setUpTls, type TlsOptions, type TlsSetup } from '../tls/tls-options.ts'
+import { basicAuthorization } from './basic-authorization.ts'
 import type { NodeClient } from './node-client.ts'
 import type { NodeSetup, SecureChannelSetup } from './secure-channel-options.ts'
 
@@ -47,15 +47,4 @@ function tlsOf(node: NodeSetup, ofAll: Partial<TlsOptions>): TlsSetup {
   const own = Object.entries(node.tls).filter(([, value]) => value !== undefined)
   const concept = own.length > 0 ? `${node.option}.tls` : 'channel.tls'
   return setUpTls({ ...ofAll, ...Object.fromEntries(own) }, concept)
-}
-
-/** HTTP's basic authentication (RFC 7617). Made for each request, so that the password is not kept as text. */
-function basicAuthorization({ username, password }: NodeSetup): string | undefined {
-  if (username === undefined && password === undefined) return undefined
-  return withSecret(password, bytes => {
-    const both = Buffer.concat([Buffer.from(`${username ?? ''}:`), bytes ?? Buffer.alloc(0)])
-    const header = `Basic ${both.toString('base64')}`
-    both.fill(0)
-    return header
-  })
 }

@@ -23,6 +23,8 @@ export interface NodeOptions {
   /** Of HTTP's basic authentication. */
   username: string | undefined
   password: string | Secret | undefined
+  /** The file with both that Bitcoin Core writes when it starts, `.cookie`, instead of them. It is read for each request. */
+  cookieFile: string | undefined
   /** Go over those of all nodes. */
   tls: Partial<TlsOptions>
 }
@@ -147,10 +149,17 @@ const nodeRules: Rules<NodeOptions> = {
   username: optional(text),
   // Looked at by itself: whatever it is, it is not shown.
   password: { allowed: secretRule.allowed, accepts: () => true },
+  cookieFile: optional(text),
   tls: anyObject
 }
 
-const defaultNodeOptions: NodeOptions = { address: '', username: undefined, password: undefined, tls: {} }
+const defaultNodeOptions: NodeOptions = {
+  address: '',
+  username: undefined,
+  password: undefined,
+  cookieFile: undefined,
+  tls: {}
+}
 
 /** A node that was read. */
 export interface NodeSetup extends Omit<NodeOptions, 'address'> {
@@ -205,11 +214,26 @@ function readNodes(options: Readonly<SecureChannelOptions>, role: NodeRole): Nod
     const { address, ...rest } = resolveOptions(option, defaultNodeOptions, node, nodeRules)
     if (!secretRule.accepts(rest.password))
       throw new InvalidOptionError(`${option}.password`, HIDDEN, secretRule.allowed)
-    const parsed = parseNodeAddress(address, option, options.allowLoopbackHttp)
-    if (!parsed.isSecure && Object.keys(rest.tls).length > 0)
-      throw new InvalidOptionError(`${option}.tls`, rest.tls, 'nothing, as there is no TLS after http://')
-    return { ...rest, option, role, address: parsed }
+    const setup = {
+      ...rest,
+      option,
+      role,
+      address: parseNodeAddress(address, option, options.allowLoopbackHttp)
+    }
+    checkConsistent(setup)
+    return setup
   })
+}
+
+/** Nothing that was said about a node is to be ignored. @throws InvalidOptionError */
+function checkConsistent({ option, address, username, password, cookieFile, tls }: NodeSetup): void {
+  if (!address.isSecure && Object.keys(tls).length > 0)
+    throw new InvalidOptionError(`${option}.tls`, tls, 'nothing, as there is no TLS after http://')
+  const hasBoth = username !== undefined || password !== undefined
+  if (hasBoth && cookieFile !== undefined)
+    throw new InvalidOptionError(`${option}.cookieFile`, cookieFile, 'nothing beside user name and password')
+  if (address.protocol === 'electrum' && (hasBoth || cookieFile !== undefined))
+    throw new InvalidOptionError(option, HIDDEN, "no user name and password: Electrum's protocol has none")
 }
 
 function checkNodes(nodes: readonly NodeSetup[]): void {

@@ -65,8 +65,13 @@ export class CredentialsError extends Error {
   /** `host:port`. */
   readonly endpoint: string
 
-  constructor(endpoint: string) {
-    super(`${endpoint} does not accept our user name and password`)
+  /** @param cause - if there are none to give */
+  constructor(endpoint: string, cause?: Error) {
+    const detail =
+      cause === undefined
+        ? 'does not accept our user name and password'
+        : `cannot be told who we are: ${cause.message}`
+    super(`${endpoint} ${detail}`, { cause })
     this.name = 'CredentialsError'
     this.endpoint = endpoint
   }

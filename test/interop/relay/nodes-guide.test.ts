@@ -27,7 +27,7 @@ function blocks(kind: string): string[] {
 const [makeServer, makeClient, watch] = blocks('sh') as [string, string, string]
 const [stunnel, stunnelClients] = blocks('ini') as [string, string]
 const [haproxy] = blocks('haproxy') as [string]
-const [config] = blocks('json') as [string]
+const [config, localConfig] = blocks('json') as [string, string]
 
 const BLOCKS = 3
 
@@ -83,11 +83,13 @@ async function startTerminator(
   return Object.assign(await Daemon.start(command, () => handshake(port)), { port })
 }
 
+interface Config {
+  primaryNodes: object[]
+  readonly tls: Record<string, unknown>
+}
+
 /** The file of the guide, for a node on this machine. */
-async function writeConfig(
-  port: number,
-  change: (config: { tls: Record<string, unknown> }) => void = () => {}
-) {
+async function writeConfig(port: number, change: (config: Config) => void = () => {}): Promise<void> {
   const pins = await Promise.all(['node', 'next'].map(name => readFile(join(folder, `${name}.pin`), 'utf8')))
   const written = JSON.parse(config.replaceAll('sha256/…', () => `sha256/${pins.shift()!.trim()}`))
   expect(written.primaryNodes[0].address).toBe('node-a.example:8432')
@@ -97,14 +99,17 @@ async function writeConfig(
   await writeFile(join(folder, 'nodes.json'), JSON.stringify(written))
 }
 
-async function isWatched(): Promise<void> {
+/** Runs the command for a second. Returns the last it tells of how things stand. */
+async function isWatched(): Promise<unknown> {
   const { code, stdout, stderr } = await relay('--json --every 200ms --for 1s')
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   const lines = stdout
     .trim()
     .split('\n')
     .map(line => JSON.parse(line) as Record<string, unknown>)
-  expect(lines.find(({ type }) => type === 'status')).toMatchObject({ height: BLOCKS })
+  const status = lines.findLast(({ type }) => type === 'status')
+  expect(status).toMatchObject({ height: BLOCKS })
+  return status
 }
 
 test.each([
@@ -120,6 +125,27 @@ test.each([
   const { code, stdout } = await relay('--every 200ms --for 1s')
   expect(code).toBe(3)
   expect(stdout).toContain('it wants a certificate of ours')
+})
+
+test('a node on this machine needs no TLS, and its cookie will do', async () => {
+  await using terminator = await startTerminator('stunnel', stunnel)
+  await writeFile(join(folder, '.cookie'), `__cookie__:${node.apiKey}`)
+  await writeConfig(terminator.port, config => {
+    const { allowLoopbackHttp, primaryNodes, backupNodes } = JSON.parse(localConfig)
+    expect(backupNodes[0]).toEqual({ ...config.primaryNodes[0], address: 'node-a.example:8432' })
+    const address = primaryNodes[0].address.replace('8332', node.rpcPort)
+    Object.assign(config, {
+      allowLoopbackHttp,
+      primaryNodes: [{ ...primaryNodes[0], address, cookieFile: '.cookie' }],
+      backupNodes: config.primaryNodes
+    })
+  })
+  expect(await isWatched()).toMatchObject({
+    nodes: [
+      { endpoint: `127.0.0.1:${node.rpcPort}`, role: 'primary', state: 'up' },
+      { endpoint: `127.0.0.1:${terminator.port}`, role: 'backup', state: 'up' }
+    ]
+  })
 })
 
 test('the next key takes the place of the first one', async () => {

@@ -1,5 +1,8 @@
 import { createPrivateKey } from 'node:crypto'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { SecureChannel } from '../../../src/relay/nodes/secure-channel.ts'
 import type { SecureChannelOptions } from '../../../src/relay/nodes/secure-channel-options.ts'
 import { SecureBuffer } from '../../../src/relay/secrets/secure-buffer.ts'
@@ -51,6 +54,26 @@ describe('a node without TLS', () => {
       path: '/wallet/w',
       headers: { authorization: `Basic ${btoa('me:secret')}`, host: server.endpoint }
     })
+  })
+
+  test('may have its password in a file that it writes anew', async () => {
+    await using server = await RpcServer.startClear(methods)
+    const folder = await mkdtemp(join(tmpdir(), 'cookie-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const cookieFile = join(folder, '.cookie')
+    await using channel = channelTo([{ address: `http://${server.endpoint}`, cookieFile }], { maxRetries: 0 })
+    await expect(channel.getBlockHeight()).rejects.toMatchObject({
+      name: 'NoNodeError',
+      errors: [{ name: 'CredentialsError', cause: { name: 'SecretFileError' } }]
+    })
+    expect(server.asked).toEqual([])
+    for (const cookie of ['__cookie__:one', '__cookie__:another']) {
+      await writeFile(cookieFile, cookie)
+      await channel.start()
+      expect(await channel.getBlockHeight()).toBe(7)
+      expect(server.asked.at(-1)).toMatchObject({ headers: { authorization: `Basic ${btoa(cookie)}` } })
+    }
+    expect(channel.getStatus().nodes[0]).toMatchObject({ state: 'up' })
   })
 
   test('takes over from one that has it, and the other way round', async () => {

@@ -31,6 +31,17 @@ test.each<[unknown, string]>([
   [{ primaryNodes: [{ address: 'a:1', user: 'x' }] }, 'channel.primaryNodes[0].user'],
   [{ primaryNodes: [{ address: 'a:1', password: 7 }] }, 'channel.primaryNodes[0].password'],
   [{ primaryNodes: ['me:secret@b:1'] }, 'channel.primaryNodes[0]'],
+  [{ primaryNodes: [{ address: 'a:1', cookieFile: 7 }] }, 'channel.primaryNodes[0].cookieFile'],
+  [
+    { primaryNodes: [{ address: 'a:1', password: 'secret', cookieFile: '.cookie' }] },
+    'channel.primaryNodes[0].cookieFile'
+  ],
+  [
+    { primaryNodes: [{ address: 'a:1', username: 'secret', cookieFile: '.cookie' }] },
+    'channel.primaryNodes[0].cookieFile'
+  ],
+  [{ primaryNodes: [{ address: 'ssl://a:1', password: 'secret' }] }, 'channel.primaryNodes[0]'],
+  [{ primaryNodes: [{ address: 'ssl://a:1', cookieFile: '.cookie' }] }, 'channel.primaryNodes[0]'],
   [{ primaryNodes: ['https://me:a/secret@b:1'] }, 'channel.primaryNodes[0]'],
   [{ primaryNodes: [{ address: 'a:1', password: ['secret'] }] }, 'channel.primaryNodes[0].password'],
   [{ primaryNodes: ['ssl://b:1/path'] }, 'channel.primaryNodes[0]'],
