@@ -1,4 +1,4 @@
-import { RpcError } from '../protocols/rpc.ts'
+import { isMethodMissing, RpcError } from '../protocols/rpc.ts'
 import type { NodeProtocol } from './node-address.ts'
 import type { NodeClient } from './node-client.ts'
 
@@ -61,13 +61,18 @@ async function sent(call: Call, rawTransaction: string): Promise<unknown> {
   }
 }
 
-/** By its entry; nodes that have no such method give the whole list. */
+/** By its entry; nodes that have no such method give the whole list; of those that allow us neither it is not known. */
 async function isInMempool(call: Call, txid: string): Promise<boolean> {
   try {
     return await isKnown(() => call('getmempoolentry', txid))
   } catch (error) {
-    if (!(error instanceof RpcError && error.isMethodUnknown)) throw error
+    if (!isMethodMissing(error)) throw error
+  }
+  try {
     return ((await call('getrawmempool')) as unknown[]).includes(txid)
+  } catch (error) {
+    if (!isMethodMissing(error)) throw error
+    return false
   }
 }
 

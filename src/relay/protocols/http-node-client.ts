@@ -11,8 +11,8 @@ import { TooManyPendingError } from './pending-error.ts'
 import {
   BadReplyError,
   CredentialsError,
+  isMethodMissing,
   NotAllowedError,
-  RpcError,
   type RpcReply,
   type RpcRequest
 } from './rpc.ts'
@@ -121,7 +121,7 @@ export class HttpNodeClient implements NodeClient {
     try {
       await this.call({ method }, signal)
     } catch (error) {
-      if (method !== UPTIME || !isWithout(error)) throw error
+      if (method !== UPTIME || !isMethodMissing(error)) throw error
       this.#pingMethod = BLOCK_COUNT
       await this.call({ method: BLOCK_COUNT }, signal)
     }
@@ -306,11 +306,6 @@ class Exchange implements Dispatcher.DispatchHandler {
     const detail = isTooLong ? `it is longer than ${this.#maxReplyBytes} bytes` : 'it broke off'
     return new BadReplyError(this.#endpoint.key, detail, { status: this.#status, cause })
   }
-}
-
-/** Whether a node has no such method, or not for us. */
-function isWithout(error: unknown): boolean {
-  return error instanceof NotAllowedError || (error instanceof RpcError && error.isMethodUnknown)
 }
 
 function isHeight(value: unknown): value is number {

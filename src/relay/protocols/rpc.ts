@@ -94,3 +94,8 @@ export class NotAllowedError extends Error {
     this.endpoint = endpoint
   }
 }
+
+/** Whether what a request failed with says that the node has no such method, or not for us. */
+export function isMethodMissing(error: unknown): boolean {
+  return error instanceof NotAllowedError || (error instanceof RpcError && error.isMethodUnknown)
+}

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { broadcastTo, summed } from '../../../src/relay/nodes/broadcasting.ts'
 import type { NodeClient } from '../../../src/relay/nodes/node-client.ts'
-import { RpcError, type RpcRequest } from '../../../src/relay/protocols/rpc.ts'
+import { NotAllowedError, RpcError, type RpcRequest } from '../../../src/relay/protocols/rpc.ts'
 
 const RAW = '0200'
 const TXID = 'aa'
@@ -52,6 +52,21 @@ describe('over JSON-RPC', () => {
   ])('a node without entries is asked for its whole pool: %j', async (pool, isInMempool) => {
     const { client: node } = client({ sendrawtransaction: TXID, getrawmempool: pool })
     expect(await broadcastTo(node, 'http', RAW, signal)).toMatchObject({ isInMempool })
+  })
+
+  test('one that was sent is sent, also if we may not look for it', async () => {
+    const notAllowed = new NotAllowedError('a:1', 'that')
+    const { client: node, asked } = client({
+      sendrawtransaction: TXID,
+      getmempoolentry: notAllowed,
+      getrawmempool: notAllowed
+    })
+    expect(await broadcastTo(node, 'http', RAW, signal)).toMatchObject({ txid: TXID, isInMempool: false })
+    expect(asked.map(({ method }) => method)).toEqual([
+      'sendrawtransaction',
+      'getmempoolentry',
+      'getrawmempool'
+    ])
   })
 
   test.each([
