@@ -243,6 +243,7 @@ export class BitswapProtectionManager
   /** @throws InvalidOptionError */
   set mode(mode: Mode) {
     this.#protection.mode = mode
+    if (mode === 'off') this.#streams.lookAway()
   }
 
   /**

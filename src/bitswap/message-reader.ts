@@ -39,6 +39,7 @@ const BARE_BLOCK = 2
 const ID = 1
 const BLOCK_DATA = 2
 const PRESENCE_TYPE = 2
+const WANTLIST_FULL = 2
 const ENTRY_CANCEL = 3
 const ENTRY_WANT_TYPE = 4
 const ENTRY_SEND_DONT_HAVE = 5
@@ -67,6 +68,8 @@ export interface WantlistEntry {
 export interface MessageVisitor {
   /** One entry of a wantlist. */
   want(cid: Uint8Array, entry: WantlistEntry): void
+  /** The wantlist is all that the peer wants; what is not in it is not wanted any more. */
+  fullWantlist(): void
   /**
    * One block.
    *
@@ -135,6 +138,11 @@ export class MessageReader {
   /** Whether it is broken because a message is longer than it reads, which may be fine with whoever that is for. */
   get isTooLong(): boolean {
     return this.#isTooLong
+  }
+
+  /** Whether the last byte read was that of a message. */
+  get isBetweenMessages(): boolean {
+    return this.#kinds.length === 0 && this.#expected === 'LENGTH' && this.#varintBytes === 0
   }
 
   /**
@@ -232,6 +240,8 @@ export class MessageReader {
 
   #takeNumber(value: number): void {
     if (this.#field < this.#numbers.length) this.#numbers[this.#field] = value
+    if (this.#field === WANTLIST_FULL && value !== 0 && this.#kinds.at(-1) === 'WANTLIST')
+      this.#visitor.fullWantlist()
     this.#endField()
   }
 

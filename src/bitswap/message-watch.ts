@@ -5,7 +5,7 @@ import { MessageReader, type MessageVisitor, type WantlistEntry } from './messag
 import type { Pass } from './pass.ts'
 import type { PeerJudge } from './peer-judge.ts'
 import type { PeerLink } from './peer-link.ts'
-import { type SendWatcher, tapReceiving, tapSending } from './stream-tap.ts'
+import { type Delivery, type SendWatcher, tapReceiving, tapSending } from './stream-tap.ts'
 import type { SentOn } from './want-ledger.ts'
 
 type Bytes = Parameters<SendWatcher['sending']>[0]
@@ -38,6 +38,7 @@ interface WatchContext {
 /** Reads along what is said on Bitswap streams, and tells the judge who asked for what, and who answered. */
 export class MessageWatch {
   #streams = 0
+  #isStockAsking = false
   readonly #context: WatchContext
 
   constructor(context: WatchContext) {
@@ -48,33 +49,37 @@ export class MessageWatch {
   watchSending(stream: Stream, link: PeerLink, connection: Connection | undefined, pass: Pass): void {
     const sentOn = { stream: ++this.#streams, connection, wasRefused: pass.wasRefused }
     const onServed = (): void => this.#context.guard.served(link, connection)
-    tapSending(stream, new SendListener(this.#context, sentOn, link, pass, onServed))
+    const onAsked = (): void => this.missed()
+    tapSending(stream, new SendListener(this.#context, sentOn, link, pass, onServed, onAsked))
   }
 
   /** Watches a stream that a peer opened, and aborts it once it brings too much, which may be at once. */
   watchReceiving(stream: Stream, link: PeerLink, connection: Connection): void {
-    const { guard, judge, taker } = this.#context
-    const inbound = guard.opened(stream, link, connection)
-    const reader = new MessageReader(new IncomingMessages(this.#context, link, inbound))
-    tapReceiving(stream, data =>
-      quietly(this.#context, () => {
-        judge.heard(link)
-        taker()?.heard(link, data.byteLength)
-        inbound.received(data.byteLength)
-        reader.push(data)
-        if (reader.isBroken && !reader.isTooLong) inbound.unreadable()
-      })
-    )
+    const inbound = this.#context.guard.opened(stream, link, connection)
+    const listener = new ReceiveListener(this.#context, this, link, inbound)
+    tapReceiving(stream, data => listener.received(data))
+  }
+
+  /** Whether anybody but the taker may have asked for blocks: then nothing that comes is for the taker alone. */
+  get isStockAsking(): boolean {
+    return this.#isStockAsking
+  }
+
+  /** Others than the taker have asked for blocks, or may have. */
+  missed(): void {
+    this.#isStockAsking = true
   }
 }
 
-/** Whoever reads along must not disturb those who talk. */
-function quietly({ isOff, log }: WatchContext, note: () => void): void {
-  if (isOff()) return
+/** Whoever reads along must not disturb those who talk. Returns whether it was noted. */
+function quietly({ isOff, log }: WatchContext, note: () => void): boolean {
+  if (isOff()) return false
   try {
     note()
+    return true
   } catch (error) {
     log.error('could not follow a stream - %e', error)
+    return false
   }
 }
 
@@ -85,22 +90,35 @@ class SendListener implements SendWatcher {
   readonly #link: PeerLink
   readonly #pass: Pass
   readonly #onServed: () => void
+  readonly #onAsked: () => void
   #messages: OutgoingMessages | undefined
 
-  /** @param onServed - told of each want of the peer that is answered with the block, or the word that it is here */
-  constructor(context: WatchContext, sentOn: SentOn, link: PeerLink, pass: Pass, onServed: () => void) {
+  /**
+   * @param onServed - told of each want of the peer that is answered with the block, or the word that it is here
+   * @param onAsked - told when anybody but the taker asks for blocks, or may do so
+   */
+  constructor(
+    context: WatchContext,
+    sentOn: SentOn,
+    link: PeerLink,
+    pass: Pass,
+    onServed: () => void,
+    onAsked: () => void
+  ) {
     this.#context = context
     this.#sentOn = sentOn
     this.#link = link
     this.#pass = pass
     this.#onServed = onServed
+    this.#onAsked = onAsked
   }
 
   sending(data: Bytes): void {
-    quietly(this.#context, () => {
+    const isRead = quietly(this.#context, () => {
       this.#messages ??= new OutgoingMessages(this.#link, this.#onServed)
       this.#messages.reader.push(data)
     })
+    if (this.#pass.kind !== 'TAKER' && (!isRead || this.#messages?.asks === true)) this.#onAsked()
     const { refusal } = this.#pass
     if (refusal === undefined || this.#messages?.asks !== true) return
     this.#context.onRefused(this.#link, refusal)
@@ -114,7 +132,7 @@ class SendListener implements SendWatcher {
       for (const { entry } of wants) if (!entry.cancel) noteAsked(this.#link)
       // From here on the wants are what counts, one by one.
       this.#pass.settle('ignored')
-      if (this.#pass.kind === 'RIDE') return
+      if (this.#pass.kind === 'RIDE' || this.#pass.kind === 'TAKER') return
       for (const { cid, entry } of wants) this.#context.judge.asked(this.#link, this.#sentOn, cid, entry)
     })
   }
@@ -172,6 +190,8 @@ class OutgoingMessages implements MessageVisitor {
     this.#wants.push({ cid, entry })
   }
 
+  fullWantlist(): void {}
+
   block(): void {
     this.#answer(true)
   }
@@ -193,6 +213,53 @@ class OutgoingMessages implements MessageVisitor {
   message(): void {}
 }
 
+/** Watches what comes over one stream, and keeps from the reader of it what is for the taker alone. */
+class ReceiveListener {
+  readonly #context: WatchContext
+  readonly #watch: MessageWatch
+  readonly #link: PeerLink
+  readonly #inbound: InboundStream
+  readonly #messages: IncomingMessages
+  readonly #reader: MessageReader
+  /** Whether a part of the message that comes just now was passed on: then so is the rest. */
+  #isPassing = false
+
+  constructor(context: WatchContext, watch: MessageWatch, link: PeerLink, inbound: InboundStream) {
+    this.#context = context
+    this.#watch = watch
+    this.#link = link
+    this.#inbound = inbound
+    this.#messages = new IncomingMessages(context, link, inbound)
+    this.#reader = new MessageReader(this.#messages)
+  }
+
+  received(data: Bytes): Delivery {
+    if (!quietly(this.#context, () => this.#read(data))) this.#watch.missed()
+    const isWhole = this.#reader.isBetweenMessages
+    const isPassed = this.#isPassing || !this.#mayKeep(isWhole)
+    this.#isPassing = isPassed && !isWhole
+    if (isWhole) this.#messages.forget()
+    if (isPassed) return 'PASS'
+    return isWhole ? 'DROP' : 'HOLD'
+  }
+
+  #read(data: Bytes): void {
+    const { judge, taker } = this.#context
+    judge.heard(this.#link)
+    taker()?.heard(this.#link, data.byteLength)
+    this.#inbound.received(data.byteLength)
+    this.#reader.push(data)
+    if (this.#reader.isBroken && !this.#reader.isTooLong) this.#inbound.unreadable()
+  }
+
+  /** Whether what came is for the taker alone; of a message that is not all there yet, as far as it has come. */
+  #mayKeep(isWhole: boolean): boolean {
+    if (this.#reader.isBroken || this.#watch.isStockAsking || this.#messages.hasForOthers) return false
+    if (this.#messages.hasForTaker) return true
+    return !isWhole && this.#context.taker()?.expects(this.#link) === true
+  }
+}
+
 /** What a peer sends: answers to wants, and wants of its own. */
 class IncomingMessages implements MessageVisitor {
   readonly #context: WatchContext
@@ -200,6 +267,10 @@ class IncomingMessages implements MessageVisitor {
   readonly #inbound: InboundStream
   /** By how much the wants of the peer grow with the message that is being received. */
   #added = 0
+  /** Whether the taker expects the block that is being received. */
+  #isExpected = false
+  #hasForTaker = false
+  #hasForOthers = false
 
   constructor(context: WatchContext, link: PeerLink, inbound: InboundStream) {
     this.#context = context
@@ -207,12 +278,35 @@ class IncomingMessages implements MessageVisitor {
     this.#inbound = inbound
   }
 
+  /** Whether a block has come that the taker expects. */
+  get hasForTaker(): boolean {
+    return this.#hasForTaker
+  }
+
+  /** Whether anything has come that is for others. */
+  get hasForOthers(): boolean {
+    return this.#hasForOthers
+  }
+
+  /** What has come so far is of no interest any more. */
+  forget(): void {
+    this.#hasForTaker = false
+    this.#hasForOthers = false
+  }
+
   want(_cid: Uint8Array, { cancel }: WantlistEntry): void {
+    this.#hasForOthers = true
     this.#inbound.asked(cancel)
     this.#added += cancel ? -1 : 1
   }
 
+  fullWantlist(): void {
+    this.#hasForOthers = true
+  }
+
   block(prefix: Uint8Array, size: number, data: Uint8Array | undefined): void {
+    if (this.#isExpected) this.#hasForTaker = true
+    else this.#hasForOthers = true
     if (this.#inbound.isRefused) return
     const { judge, log } = this.#context
     this.#inbound.answered(size)
@@ -224,12 +318,15 @@ class IncomingMessages implements MessageVisitor {
     if (this.#inbound.isRefused) return
     const { judge, taker } = this.#context
     this.#inbound.answered(cid.byteLength)
-    if (taker()?.toldPresence(this.#link, cid, has) !== true) judge.toldPresence(this.#link, cid)
+    if (taker()?.toldPresence(this.#link, cid, has) === true) return
+    this.#hasForOthers = true
+    judge.toldPresence(this.#link, cid)
   }
 
   needsData(): boolean {
     const { judge, taker } = this.#context
-    return judge.isDistrusted(this.#link) || taker()?.expects(this.#link) === true
+    this.#isExpected = taker()?.expects(this.#link) === true
+    return this.#isExpected || judge.isDistrusted(this.#link)
   }
 
   message(): void {

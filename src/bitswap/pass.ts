@@ -1,11 +1,11 @@
 import type { Outcome, Permit, RejectedError } from '../core/index.ts'
 
 /**
- * What a stream was let through as: a CALL of its own, part of an `executeRequest` under way (RIDE), or only to answer
- * the peer (ANSWER).
+ * What a stream was let through as: a CALL of its own, part of an `executeRequest` under way (RIDE), only to answer the peer
+ * (ANSWER), or for whoever fetches blocks himself (TAKER).
  */
 export class Pass {
-  readonly kind: 'CALL' | 'RIDE' | 'ANSWER'
+  readonly kind: 'CALL' | 'RIDE' | 'ANSWER' | 'TAKER'
   /** Why nothing but answers may be sent. */
   readonly refusal: RejectedError | undefined
   /** Whether it came as far as opening the stream. */
@@ -26,6 +26,10 @@ export class Pass {
 
   static ride(): Pass {
     return new Pass('RIDE')
+  }
+
+  static taker(): Pass {
+    return new Pass('TAKER')
   }
 
   static answer(refusal?: RejectedError): Pass {

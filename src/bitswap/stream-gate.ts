@@ -303,7 +303,7 @@ export class StreamGate {
     const { newStream } = guarded
     const options = { runOnLimitedConnection: true }
     const protocols = [...BITSWAP_PROTOCOLS]
-    return this.#opener.openDetached({ link, connection, newStream, protocols, options, pass: Pass.ride() })
+    return this.#opener.openDetached({ link, connection, newStream, protocols, options, pass: Pass.taker() })
   }
 
   /** Finds out whether a suspect responds, if that is not under way: opens a stream, dialling it first if need be. */

@@ -53,6 +53,7 @@ export class StreamLayer {
   readonly #gate: StreamGate
   readonly #guard: InboundGuard
   readonly #inbound: InboundObserver
+  readonly #watch: MessageWatch
   #isStarted = false
 
   constructor(components: StreamLayerComponents, context: StreamLayerContext) {
@@ -76,6 +77,7 @@ export class StreamLayer {
       onRefused: onHeldBack,
       log
     })
+    this.#watch = watch
     const limits = {
       get openWaitMs() {
         return tuner.limits.openWaitMs
@@ -115,14 +117,21 @@ export class StreamLayer {
 
   start(): void {
     this.#isStarted = true
+    if (!this.#isWatching) this.lookAway()
     this.#gate.start()
     this.#owing.start()
     this.#inbound.start()
   }
 
+  /** What is asked for from now on may not be seen. */
+  lookAway(): void {
+    this.#watch.missed()
+  }
+
   /** Leaves the node as it was. */
   stop(): void {
     this.#isStarted = false
+    this.lookAway()
     this.#inbound.stop()
     this.#context.loopLag.stop()
     this.#gate.stop()

@@ -46,6 +46,9 @@ class Recorder implements MessageVisitor {
     this.told.push(['presence', [...cid], has])
   }
 
+  // Told apart, below.
+  fullWantlist(): void {}
+
   message(): void {
     this.told.push(['message'])
   }
@@ -53,7 +56,15 @@ class Recorder implements MessageVisitor {
 
 /** A visitor that keeps nothing, for what is measured. */
 function visitorThat(does: Partial<MessageVisitor>): MessageVisitor {
-  return { want() {}, block() {}, needsData: () => false, presence() {}, message() {}, ...does }
+  return {
+    want() {},
+    fullWantlist() {},
+    block() {},
+    needsData: () => false,
+    presence() {},
+    message() {},
+    ...does
+  }
 }
 
 function read(...chunks: Array<Uint8Array | Iterable<Uint8Array>>): { told: Told[]; isBroken: boolean } {
@@ -620,6 +631,30 @@ test('damage never throws, is read the same however it is cut, and adds nothing 
     ),
     { numRuns: 1000, seed: 20_260_202 }
   )
+})
+
+test.each([
+  ['full', { full: true, entries: [] }, 1],
+  ['full, with an entry', { full: true, entries: [{ cid: Uint8Array.of(1), priority: 1 }] }, 1],
+  ['not full, with a priority', { full: false, entries: [{ cid: Uint8Array.of(1), priority: 1 }] }, 0],
+  ['empty', { entries: [] }, 0]
+])('a wantlist that is %s', (_, wantlist, expected) => {
+  let told = 0
+  const reader = new MessageReader(visitorThat({ fullWantlist: () => told++ }))
+  const bytes = BitswapMessage.encode({ wantlist } as never)
+  reader.push(join(varint(bytes.length), bytes))
+  expect([told, reader.isBetweenMessages]).toEqual([expected, true])
+})
+
+test('it is known whether a message has ended', () => {
+  const reader = new MessageReader(visitorThat({}))
+  const ends: number[] = []
+  const two = join(sampleBytes, Uint8Array.of(0), sampleBytes)
+  for (let at = 0; at < two.length; at++) {
+    reader.push(two.subarray(at, at + 1))
+    if (reader.isBetweenMessages) ends.push(at + 1)
+  }
+  expect(ends).toEqual([sampleBytes.length, sampleBytes.length + 1, two.length])
 })
 
 test('a truncated message is told up to where it ends', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { type SendWatcher, tapReceiving, tapSending } from '../../src/bitswap/stream-tap.ts'
+import { type Delivery, type SendWatcher, tapReceiving, tapSending } from '../../src/bitswap/stream-tap.ts'
+import { NOTHING } from './support/messages.ts'
 import { counted, openPair, reader, settle } from './support/streams.ts'
 
 /** Notes all it sees. */
@@ -34,7 +35,10 @@ async function createTapped(does?: Partial<SendWatcher>) {
 async function createReceiving() {
   const [ours, theirs] = await openPair()
   const seen: unknown[][] = []
-  tapReceiving(ours, data => seen.push(['received', [...data.subarray()]]))
+  tapReceiving(ours, data => {
+    seen.push(['received', [...data.subarray()]])
+    return 'PASS'
+  })
   return { ours, theirs, seen }
 }
 
@@ -188,7 +192,10 @@ test('two watchers both see everything', async () => {
 test('two watchers both see what is received, and so does the handler', async () => {
   const { ours, theirs, seen } = await createReceiving()
   const other: unknown[] = []
-  tapReceiving(ours, data => other.push(data.byteLength))
+  tapReceiving(ours, data => {
+    other.push(data.byteLength)
+    return 'PASS'
+  })
   const handler = reader(ours)
   theirs.send(counted(10))
   await settle()
@@ -201,6 +208,7 @@ test('once the watcher has aborted the stream, its reader gets nothing, but hear
   const [ours, theirs] = await openPair()
   tapReceiving(ours, data => {
     if (data.byteLength === 20) ours.abort(new Error('too much'))
+    return 'PASS'
   })
   const handler = reader(ours)
   theirs.send(counted(10))
@@ -210,4 +218,52 @@ test('once the watcher has aborted the stream, its reader gets nothing, but hear
   expect(handler.bytes).toEqual(counted(10))
   expect(handler.closes.map(({ error }) => error?.message)).toEqual(['too much'])
   expect(theirs.status).toBe('reset')
+})
+
+/** A stream opened by the peer, with what becomes of what comes, piece by piece. */
+async function createKeeping(...deliveries: readonly Delivery[]) {
+  const [ours, theirs] = await openPair()
+  const left = [...deliveries]
+  tapReceiving(ours, () => left.shift() ?? 'PASS')
+  const handler = reader(ours)
+  const send = async (...pieces: readonly Uint8Array[]): Promise<void> => {
+    for (const piece of pieces) {
+      theirs.send(piece)
+      await settle()
+    }
+  }
+  return { ours, theirs, handler, send }
+}
+
+test('what is held is passed on in its order, with what comes next', async () => {
+  const { handler, send } = await createKeeping('HOLD', 'HOLD', 'PASS')
+  await send(counted(10), counted(10, 50))
+  expect(handler.bytes).toHaveLength(0)
+  await send(counted(10, 100))
+  expect(handler.bytes).toEqual(Uint8Array.of(...counted(10), ...counted(10, 50), ...counted(10, 100)))
+})
+
+test('in place of what is dropped there is a message that says nothing', async () => {
+  const { handler, send } = await createKeeping('HOLD', 'DROP', 'PASS')
+  await send(counted(10), counted(10, 50))
+  expect(handler.bytes).toEqual(NOTHING)
+  await send(counted(10, 100))
+  expect(handler.bytes).toEqual(Uint8Array.of(...NOTHING, ...counted(10, 100)))
+})
+
+test('what is held is passed on before the end', async () => {
+  const { theirs, handler, send } = await createKeeping('HOLD')
+  await send(counted(10))
+  await theirs.close()
+  await settle()
+  expect(handler.bytes).toEqual(counted(10))
+})
+
+test('what is held is passed on before the stream is reset', async () => {
+  const { theirs, handler, send } = await createKeeping('HOLD')
+  await send(counted(10))
+  theirs.abort(new Error('go away'))
+  await settle()
+  expect(handler.bytes).toEqual(counted(10))
+  expect(handler.closes).toHaveLength(1)
 })

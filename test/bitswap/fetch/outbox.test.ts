@@ -434,6 +434,7 @@ test('over a real stream, the peer reads what was said, and nothing is left afte
   const read: number[] = []
   const messages = new MessageReader({
     want: cid => read.push(numberOf(cid)),
+    fullWantlist: () => {},
     block: () => {},
     presence: () => {},
     message: () => {},

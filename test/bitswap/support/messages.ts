@@ -37,6 +37,9 @@ export interface WantWording {
   readonly sendDontHave?: boolean
 }
 
+/** A message that says nothing: an empty wantlist. */
+export const NOTHING = Uint8Array.of(2, 0x0a, 0)
+
 /** A message that asks for blocks, as it goes over the stream. */
 export function wants(cids: readonly CID[], { cancel, sendDontHave = true }: WantWording = {}): Uint8Array {
   const entries = cids.map(cid => ({ cid: cid.bytes, priority: 1, cancel, sendDontHave }))

@@ -37,6 +37,7 @@ export class FakeStream extends EventTarget {
     this.#onMessage = onMessage
     this.#reader = new MessageReader({
       want: (cid, entry) => this.#lines.push({ cid: cid.slice(), word: wordOf(entry) }),
+      fullWantlist: () => {},
       block: () => {},
       presence: () => {},
       needsData: () => false,

@@ -129,6 +129,7 @@ class SimulatedPeer {
   open(): Promise<Stream> {
     const reader = new MessageReader({
       want: (cid, entry) => this.#onWant(cid, entry),
+      fullWantlist: () => {},
       block: () => {},
       presence: () => {},
       message: () => {},
