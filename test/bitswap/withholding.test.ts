@@ -44,7 +44,16 @@ async function create(init: BitswapProtectionInit = {}) {
     }
     return theirs
   }
-  return { ...created, connection, join, get, receive, heard: () => read.map(({ bytes }) => bytes) }
+
+  /** Has a block asked for, by getBlock, and the peer send it; returns the message it sends. */
+  async function fetchOne(): Promise<Uint8Array> {
+    const block = await blockOf(1)
+    const { got } = await get(block)
+    await receive(blocks(block))
+    expect(await got).toEqual(block.data)
+    return blocks(block)
+  }
+  return { ...created, connection, join, get, receive, fetchOne, heard: () => read.map(({ bytes }) => bytes) }
 }
 
 function cut(bytes: Uint8Array, ...places: readonly number[]): Uint8Array[] {
@@ -57,11 +66,8 @@ function joined(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 test('a block that getBlock asked for is nothing to it', async () => {
-  const { get, receive, heard } = await create()
-  const block = await blockOf(1)
-  const { got } = await get(block)
-  await receive(blocks(block))
-  expect(await got).toEqual(block.data)
+  const { heard, fetchOne } = await create()
+  await fetchOne()
   expect(heard()).toEqual([NOTHING])
 })
 
@@ -194,58 +200,43 @@ test('a message that is cut off is passed on as far as it came', async () => {
 })
 
 test('once stock Bitswap has asked for anything, all is passed on', async () => {
-  const { get, receive, heard, ask, connection } = await create()
+  const { heard, ask, connection, fetchOne } = await create()
   await ask(connection, cidOf(7))
-  const block = await blockOf(1)
-  const { got } = await get(block)
-  await receive(blocks(block))
-  expect(await got).toEqual(block.data)
-  expect(heard()).toEqual([blocks(block)])
+  const sent = await fetchOne()
+  expect(heard()).toEqual([sent])
 })
 
 test('so it is if it asked within executeRequest', async () => {
-  const { get, receive, heard, ask, connection, manager, peer } = await create()
+  const { heard, ask, connection, manager, peer, fetchOne } = await create()
   await manager.executeRequest(peer, () => ask(connection, cidOf(7)))
-  const block = await blockOf(1)
-  const { got } = await get(block)
-  await receive(blocks(block))
-  await got
-  expect(heard()).toEqual([blocks(block)])
+  const sent = await fetchOne()
+  expect(heard()).toEqual([sent])
 })
 
 test('so it is if it may have asked while nobody looked on', async () => {
-  const { get, receive, heard, ask, connection, manager } = await create()
+  const { heard, ask, connection, manager, fetchOne } = await create()
   manager.mode = 'off'
   await ask(connection, cidOf(7))
   manager.mode = 'enforce'
-  const block = await blockOf(1)
-  const { got } = await get(block)
-  await receive(blocks(block))
-  await got
-  expect(heard()).toEqual([blocks(block)])
+  const sent = await fetchOne()
+  expect(heard()).toEqual([sent])
 })
 
 test('so it is if the service looked on only later', async () => {
-  const { get, receive, heard, ask, connection, manager } = await create({ mode: 'off' })
+  const { heard, ask, connection, manager, fetchOne } = await create({ mode: 'off' })
   await ask(connection, cidOf(7))
   manager.mode = 'enforce'
-  const block = await blockOf(1)
-  const { got } = await get(block)
-  await receive(blocks(block))
-  await got
-  expect(heard()).toEqual([blocks(block)])
+  const sent = await fetchOne()
+  expect(heard()).toEqual([sent])
 })
 
 test('so it is once the service was stopped and started again', async () => {
-  const { manager, receive, get, heard, join } = await create()
+  const { manager, heard, join, fetchOne } = await create()
   await manager.stop()
   manager.start()
   join()
-  const block = await blockOf(1)
-  const { got } = await get(block)
-  await receive(blocks(block))
-  await got
-  expect(heard()).toEqual([blocks(block)])
+  const sent = await fetchOne()
+  expect(heard()).toEqual([sent])
 })
 
 test('what was held when nobody looks on any more is passed on', async () => {
