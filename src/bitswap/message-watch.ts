@@ -49,7 +49,7 @@ export class MessageWatch {
   watchSending(stream: Stream, link: PeerLink, connection: Connection | undefined, pass: Pass): void {
     const sentOn = { stream: ++this.#streams, connection, wasRefused: pass.wasRefused }
     const onServed = (): void => this.#context.guard.served(link, connection)
-    const onAsked = (): void => this.missed()
+    const onAsked = (): void => this.noteStockAsking()
     tapSending(stream, new SendListener(this.#context, sentOn, link, pass, onServed, onAsked))
   }
 
@@ -66,7 +66,7 @@ export class MessageWatch {
   }
 
   /** Others than the taker have asked for blocks, or may have. */
-  missed(): void {
+  noteStockAsking(): void {
     this.#isStockAsking = true
   }
 }
@@ -234,7 +234,7 @@ class ReceiveListener {
   }
 
   received(data: Bytes): Delivery {
-    if (!quietly(this.#context, () => this.#read(data))) this.#watch.missed()
+    if (!quietly(this.#context, () => this.#read(data))) this.#watch.noteStockAsking()
     const isWhole = this.#reader.isBetweenMessages
     const isPassed = this.#isPassing || !this.#mayKeep(isWhole)
     this.#isPassing = isPassed && !isWhole

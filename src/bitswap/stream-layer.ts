@@ -125,7 +125,7 @@ export class StreamLayer {
 
   /** What is asked for from now on may not be seen. */
   lookAway(): void {
-    this.#watch.missed()
+    this.#watch.noteStockAsking()
   }
 
   /** Leaves the node as it was. */
