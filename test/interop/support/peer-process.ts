@@ -1,5 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { readdir, readFile } from 'node:fs/promises'
 import { killWithParent } from '../../../src/cli/swarm/child-guard.ts'
+import { until } from '../../integration/support/waiting.ts'
 
 /** A UnixFS file that a peer has; the hash is in base64. */
 export interface PeerFile {
@@ -30,6 +32,14 @@ export abstract class PeerProcess implements AsyncDisposable {
   freeze(): Disposable {
     this.child.kill('SIGSTOP')
     return { [Symbol.dispose]: () => this.thaw() }
+  }
+
+  /** Resolves when it stands still: a thread that runs just then stops later than the signal is sent. */
+  async standsStill(): Promise<void> {
+    const tasks = `/proc/${this.child.pid}/task`
+    const isStopped = async (id: string) => /\) T /.test(await readFile(`${tasks}/${id}/stat`, 'utf8'))
+    const areStopped = async () => (await Promise.all((await readdir(tasks)).map(isStopped))).every(is => is)
+    await until(areStopped, 'each of its threads has stopped')
   }
 
   thaw(): void {
