@@ -1,7 +1,7 @@
 import type { AbortOptions, Logger, Stream } from '@libp2p/interface'
 import { AbstractStream } from '@libp2p/utils'
 
-type Bytes = Parameters<AbstractStream['onData']>[0]
+export type Bytes = Parameters<AbstractStream['onData']>[0]
 type SendResult = ReturnType<AbstractStream['sendData']>
 
 /** Bytes kept for a stream that is still being opened; a writer that has more is asked to wait. */
@@ -36,6 +36,13 @@ export class DeferredStream extends AbstractStream {
     this.#kept.push(data)
     this.#keptBytes += sentBytes
     return { sentBytes, canSendMore: this.#keptBytes < MAX_KEPT_BYTES }
+  }
+
+  /** All that was written, if that is all there will be and nobody waits for an answer; this stream has ended then. */
+  takeMessage(): Bytes[] | undefined {
+    if (this.status !== 'open' || !this.#isWriteClosed || !this.#isReadClosed) return undefined
+    this.onTransportClosed()
+    return this.#kept.splice(0)
   }
 
   sendReset(error: Error): void {

@@ -1,4 +1,5 @@
 import type { Connection, PeerId } from '@libp2p/interface'
+import { HeldMessages } from './held-messages.ts'
 import { ResponseTime } from './response-time.ts'
 import { WantLedger } from './want-ledger.ts'
 
@@ -31,6 +32,8 @@ export interface PeerLink {
   detached: number
   /** Whether one of them was opened for nothing but to find out whether the peer responds. */
   isProbed: boolean
+  /** Messages that wait for their turn: the peer is suspect, or enough streams are being opened. */
+  readonly held: HeldMessages
   /** Calls of `executeRequest` under way: the streams opened meanwhile belong to them. */
   executing: number
   /** Wants of the peer that we have not answered. */
@@ -101,6 +104,7 @@ function newLink(peer: PeerId, key: string): PeerLink {
     opening: 0,
     detached: 0,
     isProbed: false,
+    held: new HeldMessages(),
     executing: 0,
     peerWants: 0,
     standingWants: 0,

@@ -23,7 +23,7 @@ import { isReply, Pass } from './pass.ts'
 import type { PeerJudge } from './peer-judge.ts'
 import { type PeerLink, type PeerLinks, untriedConnection } from './peer-link.ts'
 import { BITSWAP, BITSWAP_PROTOCOLS, isBitswap, PING } from './protocols.ts'
-import { discard, type NewStream, type OpenLimits, StreamOpener } from './stream-opener.ts'
+import { discard, type NewStream, type OpenLimits, StreamOpener, spokenBy } from './stream-opener.ts'
 
 type OpenStream = ConnectionManager['openStream']
 type OpenOptions = OpenConnectionOptions & NewStreamOptions
@@ -54,6 +54,8 @@ export interface GateHandlers {
   onHeldBack(link: PeerLink, rejection: RejectedError): void
   /** A message that was taken from its sender did not reach the peer. */
   onLost(link: PeerLink): void
+  /** A sender goes on without his stream: he counts on it that his message is delivered. */
+  onTaken(): void
   onOpened(elapsedMs: number): void
 }
 
@@ -97,7 +99,9 @@ export class StreamGate {
     this.#handlers = handlers
     this.#log = log
     const holdBack = (link: PeerLink): RejectedError => this.#holdBack(link)
-    this.#opener = new StreamOpener(links, judge, deadlines, limits, { ...handlers, holdBack }, log)
+    const onSettled = (link: PeerLink): void => this.sendOn(link)
+    const opened = { ...handlers, holdBack, onSettled }
+    this.#opener = new StreamOpener(links, judge, deadlines, limits, opened, log)
     this.#openStream = new Override(components.connectionManager, 'openStream', original => {
       this.#openStreamUnguarded = original
       return (...args) => {
@@ -124,6 +128,7 @@ export class StreamGate {
     const { events } = this.#components
     events.removeEventListener('connection:open', this.#onConnection)
     events.removeEventListener('peer:identify', this.#onIdentify)
+    for (const link of this.#links.values()) this.#sendUnguarded(link)
     for (const connection of [...this.#connections.keys()]) this.#release(connection)
     this.#openStream.deactivate()
     this.#opener.stop()
@@ -163,7 +168,10 @@ export class StreamGate {
       this.#release(connection)
       this.#judge.lost(link, connection, error, wasClosedHere)
       const isItsFault = !wasClosedHere && (error === undefined || isPeersFault(error))
-      if (link.connections.size === 0) this.#handlers.onGone(link, isItsFault)
+      if (link.connections.size === 0) {
+        this.#lose(link)
+        this.#handlers.onGone(link, isItsFault)
+      }
       this.#links.release(link)
     }
     connection.addEventListener('close', onClose)
@@ -249,16 +257,12 @@ export class StreamGate {
     options: Options = {}
   ): Promise<Stream> {
     options.signal?.throwIfAborted()
+    const names = typeof protocols === 'string' ? [protocols] : protocols
+    const held = this.#hold(link, connection, names, options)
+    if (held !== undefined) return held
     const pass = options[PASS] ?? this.#admit(link, options)
     pass.isUsed = true
-    const request = {
-      link,
-      connection,
-      newStream,
-      protocols: typeof protocols === 'string' ? [protocols] : protocols,
-      options,
-      pass
-    }
+    const request = { link, connection, newStream, protocols: names, options, pass }
     // Whoever opened it with a time limit of his own, or to be useful to the peer, waits himself.
     if (pass.kind !== 'CALL' || this.#protection.mode === 'observe') return this.#opener.open(request)
     return this.#opener.openPatiently(request, this.#protection.isSteady(link.key))
@@ -273,12 +277,67 @@ export class StreamGate {
         throw this.#localRejection(link, 'IN_FLIGHT_FULL')
       return Pass.call(this.#protection.admit(link.key, { timeoutMs: NO_LIMIT_MS }))
     } catch (error) {
-      // What will be sent is not known yet. If the peer waits for answers, let it be that.
-      if (error instanceof RejectedError && link.peerWants > 0 && options.message === undefined)
-        return Pass.answer(error)
+      if (error instanceof RejectedError && mayAnswer(link, options)) return Pass.answer(error)
       if (error instanceof RejectedError) this.#handlers.onHeldBack(link, error)
       throw error
     }
+  }
+
+  /**
+   * What the sender of a message that has to wait for its turn may write it to; `undefined` if it has not, or cannot wait. To
+   * refuse it would be worse: a session of stock Helia has nothing to do with a peer any more that failed it once.
+   */
+  #hold(link: PeerLink, { limits }: Connection, protocols: string[], options: Options): Stream | undefined {
+    if (options[PASS] !== undefined || link.executing > 0 || mayAnswer(link, options)) return undefined
+    if (!this.#isHeldUp(link) && link.held.size === 0) return undefined
+    const isAllowed = limits === undefined || options.runOnLimitedConnection === true
+    const protocol = isAllowed ? spokenBy(link, protocols) : undefined
+    const held = protocol && link.held.add(protocol, this.#log)
+    if (held) this.#handlers.onTaken()
+    return held || undefined
+  }
+
+  /** Whether what is sent to a peer has to wait: until it is known whether it responds, or until there is room. */
+  #isHeldUp({ key, opening }: PeerLink): boolean {
+    if (this.#protection.mode !== 'enforce') return false
+    return opening >= MAX_OPENING || this.#protection.isSuspect(key)
+  }
+
+  /** Sends what waits for its turn, if that has come. */
+  sendOn(link: PeerLink): void {
+    while (!this.#isHeldUp(link)) {
+      const sending = link.held.take()
+      if (sending === undefined) return
+      sending(this.#openHeld(link))
+    }
+  }
+
+  async #openHeld(link: PeerLink): Promise<Stream> {
+    try {
+      const pass = Pass.call(this.#protection.admit(link.key, { timeoutMs: NO_LIMIT_MS }))
+      pass.isTaken = true
+      return await this.#openNewest(link, pass)
+    } catch (error) {
+      if (error instanceof RejectedError) this.#handlers.onHeldBack(link, error)
+      throw error
+    }
+  }
+
+  /** The last connection is gone, and with it what waited. */
+  #lose(link: PeerLink): void {
+    const error = new ConnectionClosedError(`Not connected to ${link.key} any more`)
+    if (link.held.size > 0) this.#handlers.onLost(link)
+    for (let sending = link.held.take(); sending !== undefined; sending = link.held.take())
+      sending(Promise.reject(error))
+  }
+
+  /** What waits has been taken from its senders, so it is sent, though nobody looks after it any longer. */
+  #sendUnguarded(link: PeerLink): void {
+    const newest = [...link.connections].at(-1)
+    const guarded = newest && this.#connections.get(newest)
+    if (guarded === undefined) return
+    for (let sending = link.held.take(); sending !== undefined; sending = link.held.take())
+      sending(guarded.newStream([...BITSWAP_PROTOCOLS], { runOnLimitedConnection: true }))
   }
 
   /** Whoever waited for a stream that nothing can stand for, since the protocol is not known yet, waits no longer. */
@@ -295,7 +354,11 @@ export class StreamGate {
   }
 
   /** Opens a stream for what has been admitted already; it goes on until it is open or out of time. */
-  async open(link: PeerLink): Promise<Stream> {
+  open(link: PeerLink): Promise<Stream> {
+    return this.#openNewest(link, Pass.taker())
+  }
+
+  async #openNewest(link: PeerLink, pass: Pass): Promise<Stream> {
     // The newest: as libp2p does.
     const connection = [...link.connections].at(-1)
     const guarded = connection && this.#connections.get(connection)
@@ -303,7 +366,7 @@ export class StreamGate {
     const { newStream } = guarded
     const options = { runOnLimitedConnection: true }
     const protocols = [...BITSWAP_PROTOCOLS]
-    return this.#opener.openDetached({ link, connection, newStream, protocols, options, pass: Pass.taker() })
+    return this.#opener.openDetached({ link, connection, newStream, protocols, options, pass })
   }
 
   /** Finds out whether a suspect responds, if that is not under way: opens a stream, dialling it first if need be. */
@@ -331,6 +394,11 @@ interface GuardedConnection {
   /** As it was. */
   readonly newStream: NewStream
   readonly release: () => void
+}
+
+/** Whether a message may be what its peer waits for. Of one that is not known yet that is assumed if the peer waits. */
+function mayAnswer({ peerWants }: PeerLink, { message }: Options): boolean {
+  return message === undefined ? peerWants > 0 : isReply(message)
 }
 
 function readPeerId(target: DialTarget): PeerId | undefined {

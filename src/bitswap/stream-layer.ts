@@ -102,6 +102,7 @@ export class StreamLayer {
         },
         onHeldBack,
         onLost: link => this.#owing.lost(link),
+        onTaken: () => watch.noteStockAsking(),
         onGone: (link, isItsFault) => {
           guard.gone(link)
           context.onGone(link, isItsFault)
@@ -179,6 +180,7 @@ export class StreamLayer {
       },
       onCleared: link => {
         log('%p responds', link.peer)
+        this.#gate.sendOn(link)
         if (link.isOwed) this.announce(link)
         onCleared(link)
       },

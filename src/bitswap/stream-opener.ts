@@ -48,6 +48,10 @@ export interface OpenHandlers {
   /** A stream is open: whoever wants to see what goes over it must look from now on. */
   onStream(stream: Stream, link: PeerLink, connection: Connection | undefined, pass: Pass): void
   onOpened(elapsedMs: number): void
+  /** A sender goes on without his stream: he counts on it that his message is delivered. */
+  onTaken(): void
+  /** A stream is open, or will never be: there is room for another. */
+  onSettled(link: PeerLink): void
   /** A message that was taken from its sender did not reach the peer. */
   onLost(link: PeerLink): void
   /** Nothing can stand for a stream that is late; the error is for who waits for it. */
@@ -121,7 +125,7 @@ export class StreamOpener {
    */
   openPatiently(request: OpenRequest, isSteady: boolean): Promise<Stream> {
     const { link, protocols } = request
-    const protocol = protocols.length === 1 ? protocols[0] : protocols.find(name => name === link.protocol)
+    const protocol = spokenBy(link, protocols)
     const waits = isSteady && link.openTime.meanMs <= SLOW_OPEN_MS
     const opening = this.#begin(request, new AbortController(), waits ? this.#limits.openWaitMs : Infinity)
     const opened = this.#run(opening)
@@ -205,6 +209,7 @@ export class StreamOpener {
     this.#judge.opened(link, elapsedMs)
     this.#handlers.onOpened(elapsedMs)
     this.#handlers.onStream(stream, link, connection, pass)
+    this.#handlers.onSettled(link)
     this.#links.release(link)
     return stream
   }
@@ -217,12 +222,14 @@ export class StreamOpener {
     pass.settle(wasGivenUp ? 'ignored' : this.#judge.openFailed(link, connection, error, opening.sinceMs))
     // Who does not speak Bitswap will not be reached another time either.
     if (pass.isTaken && !isUnsupported(error)) this.#handlers.onLost(link)
+    this.#handlers.onSettled(link)
     this.#links.release(link)
     throw error
   }
 
   #standIn({ request }: Opening, opened: Promise<Stream>, protocol: string): Stream {
     request.pass.isTaken = true
+    this.#handlers.onTaken()
     return new DeferredStream(opened, protocol, this.#log)
   }
 
@@ -265,6 +272,11 @@ export class StreamOpener {
     if (!openTime.isKnown) return openWaitMs
     return Math.min(Math.max(openTime.usualMs, MIN_LATE_MS), openTimeoutMs)
   }
+}
+
+/** Which of these protocols a stream to the peer will speak, as far as that is known. */
+export function spokenBy(link: PeerLink, protocols: readonly string[]): string | undefined {
+  return protocols.length === 1 ? protocols[0] : protocols.find(name => name === link.protocol)
 }
 
 /** Nobody wants it any more. */

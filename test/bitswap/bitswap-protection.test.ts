@@ -36,6 +36,8 @@ const WANT_TIMEOUT_MS = 2000
 const other = peerOf(2)
 const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
 
+const severalVersions = ['/ipfs/bitswap/1.1.0', '/ipfs/bitswap/1.0.0']
+
 /** A service that is started, with a peer that is connected and speaks Bitswap. */
 async function createStarted(init?: Parameters<typeof createManager>[0]) {
   const created = createManager(init)
@@ -695,12 +697,25 @@ describe('a peer that was held back is announced again', () => {
     const told = node.follow()
     await attempt()
     await advance(OPEN_WAIT_MS)
-    expect((await attempt()).error).toBeInstanceOf(SuspectError)
+    // Which of them it will be is not known, so nothing can stand for the stream.
+    expect((await attempt(connection, severalVersions)).error).toBeInstanceOf(SuspectError)
     await advance(400)
     expect(told).toEqual([])
     await connection.openings[0]!.open()
     await settle()
     expect(told).toHaveLength(1)
+  })
+
+  test('not when a suspicion was wrong and all that was held back is sent', async () => {
+    const { node, connection, attempt, advance } = await createStarted()
+    const told = node.follow()
+    await attempt()
+    await advance(OPEN_WAIT_MS)
+    await attempt()
+    await connection.openings[0]!.open()
+    await advance(1000)
+    expect(connection.openings).toHaveLength(2)
+    expect(told).toEqual([])
   })
 
   test('not when a suspicion was wrong and nothing was held back', async () => {
@@ -780,7 +795,7 @@ describe('a peer that was held back is announced again', () => {
     const { node, connection, attempt, advance } = await createStarted()
     const told = node.follow()
     for (let number = 0; number < 32; number++) await attempt()
-    expect((await attempt()).error).toMatchObject({ reason: 'IN_FLIGHT_FULL' })
+    expect((await attempt(connection, severalVersions)).error).toMatchObject({ reason: 'IN_FLIGHT_FULL' })
     await advance(300)
     expect(told).toEqual([])
     for (const opening of connection.openings) await opening.open()
@@ -1292,7 +1307,7 @@ describe('a peer that is gone while it was expected to answer', () => {
     await settle()
     const again = node.answer(node.connectionManager.dials[0]!, peerOf(1))
     await settle()
-    expect((await attempt(again)).error).toBeInstanceOf(SuspectError)
+    expect((await attempt(again, severalVersions)).error).toBeInstanceOf(SuspectError)
     await again.openings[0]!.open(PING)
     await advance(100)
     expect(status()).toMatchObject({ circuitState: 'CLOSED', isSuspect: false, isConnected: true })

@@ -1,6 +1,7 @@
 import { type PeerId, type Stream, StreamResetError, UnsupportedProtocolError } from '@libp2p/interface'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { PeerLink } from '../../src/bitswap/peer-link.ts'
 import { BITSWAP } from '../../src/bitswap/protocols.ts'
 import { tripAt } from '../../src/core/index.ts'
 import { createGate } from './support/gate.ts'
@@ -166,18 +167,27 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 test('whatever happens, in the end nothing is under way, and nobody is suspect', async () => {
   const outcomes = new Set<string>()
+  let mostHeld = 0
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }), async steps => {
       const world = new World()
+      const known = new Set<PeerLink>()
+      let heldAtOnce = 0
       for (const one of steps) {
         await one.take(world)
         await settle()
+        for (const link of world.gate.links.values()) {
+          known.add(link)
+          heldAtOnce = Math.max(heldAtOnce, link.held.size)
+        }
       }
       await world.end()
       const { protection, links, deadlines, clock } = world.gate
       expect(peers.map(id => protection.isSuspect(id.toString()))).toEqual([false, false, false])
       expect(protection.getOverallStatus().inFlight).toBe(0)
       expect([...links.values()].map(({ opening, detached }) => [opening, detached])).toEqual([])
+      expect([...known].map(({ held }) => held.size)).toEqual([...known].map(() => 0))
+      mostHeld = Math.max(mostHeld, heldAtOnce)
       expect(deadlines.size).toBe(0)
       // That of the core, which looks after what is open.
       expect(clock.pendingTimers).toBeLessThanOrEqual(1)
@@ -188,4 +198,5 @@ test('whatever happens, in the end nothing is under way, and nobody is suspect',
   // All ways were gone.
   for (const outcome of ['DeferredStream', 'CircuitOpenError', 'SuspectError', 'UnsupportedProtocolError'])
     expect(outcomes).toContain(outcome)
+  expect(mostHeld).toBeGreaterThan(1)
 }, 60_000)

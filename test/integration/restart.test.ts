@@ -158,7 +158,8 @@ test('what waits for a recovering peer still gets its turn after the service was
     await until(() => client.isSuspect(peer), 'the frozen peer is suspected')
     const { remotePeer } = client.connection(peer)
     // Held back, so that it is looked at again soon; until then the service is another.
-    await expect(client.libp2p.dialProtocol(remotePeer, BITSWAP)).rejects.toMatchObject({
+    const versions = ['/ipfs/bitswap/1.1.0', '/ipfs/bitswap/1.0.0']
+    await expect(client.libp2p.dialProtocol(remotePeer, versions)).rejects.toMatchObject({
       name: 'SuspectError'
     })
     client.protection.stop()

@@ -46,7 +46,10 @@ export function createGate(options: Partial<ProtectionOptions> = {}, limits: Par
     { wantTimeoutMs: WANT_TIMEOUT_MS },
     {
       onSuspect: link => gate.probe(link),
-      onCleared: link => cleared.push(link),
+      onCleared: link => {
+        cleared.push(link)
+        gate.sendOn(link)
+      },
       onLost: link => lost.push(link),
       onWant: () => {},
       onBlock: () => {}
@@ -87,6 +90,7 @@ export function createGate(options: Partial<ProtectionOptions> = {}, limits: Par
       },
       onHeldBack,
       onLost: link => lost.push(link),
+      onTaken: () => watch.noteStockAsking(),
       onGone: () => {},
       onOpened: elapsedMs => openedAfter.push(elapsedMs)
     },
