@@ -99,7 +99,7 @@ export class StreamGate {
     this.#handlers = handlers
     this.#log = log
     const holdBack = (link: PeerLink): RejectedError => this.#holdBack(link)
-    const onSettled = (link: PeerLink): void => this.sendOn(link)
+    const onSettled = (link: PeerLink): void => this.#sendOn(link)
     const opened = { ...handlers, holdBack, onSettled }
     this.#opener = new StreamOpener(links, judge, deadlines, limits, opened, log)
     this.#openStream = new Override(components.connectionManager, 'openStream', original => {
@@ -289,7 +289,7 @@ export class StreamGate {
    */
   #hold(link: PeerLink, { limits }: Connection, protocols: string[], options: Options): Stream | undefined {
     if (options[PASS] !== undefined || link.executing > 0 || mayAnswer(link, options)) return undefined
-    if (!this.#isHeldUp(link) && link.held.size === 0) return undefined
+    if (!this.#isHeldUp(link)) return undefined
     const isAllowed = limits === undefined || options.runOnLimitedConnection === true
     const protocol = isAllowed ? spokenBy(link, protocols) : undefined
     const held = protocol && link.held.add(protocol, this.#log)
@@ -304,7 +304,7 @@ export class StreamGate {
   }
 
   /** Sends what waits for its turn, if that has come. */
-  sendOn(link: PeerLink): void {
+  #sendOn(link: PeerLink): void {
     while (!this.#isHeldUp(link)) {
       const sending = link.held.take()
       if (sending === undefined) return

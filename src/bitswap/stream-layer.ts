@@ -180,7 +180,6 @@ export class StreamLayer {
       },
       onCleared: link => {
         log('%p responds', link.peer)
-        this.#gate.sendOn(link)
         if (link.isOwed) this.announce(link)
         onCleared(link)
       },

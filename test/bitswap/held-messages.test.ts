@@ -78,6 +78,7 @@ describe('messages to a suspect', () => {
   test('that are not complete yet get streams of their own', async () => {
     const { connection, attempt, send } = await createSuspect()
     const half = await attempt(BITSWAP)
+    await half.stream!.closeRead()
     half.stream!.send(messages[0]!.subarray(0, 3))
     await send(messages[1]!)
     await open(connection.openings[0]!)
@@ -110,6 +111,36 @@ describe('messages to a suspect', () => {
     stream!.abort(new Error('not needed any more'))
     await open(connection.openings[0]!)
     expect(connection.openings).toHaveLength(1)
+  })
+
+  test('that were complete, and aborted all the same, are not sent', async () => {
+    const { connection, send } = await createSuspect()
+    const stream = await send(messages[0]!)
+    stream.abort(new Error('not needed any more'))
+    await open(connection.openings[0]!)
+    expect(connection.openings).toHaveLength(1)
+  })
+
+  test('count as asked for, though nothing has been sent', async () => {
+    const { protection, attempt, key, watch } = createGate()
+    protection.suspect(key)
+    expect(watch.isStockAsking).toBe(false)
+    expect((await attempt(BITSWAP)).stream).toBeInstanceOf(DeferredStream)
+    expect(watch.isStockAsking).toBe(true)
+  })
+
+  test('that are late count as asked for when their sender goes on', async () => {
+    const { watch } = await createSuspect()
+    expect(watch.isStockAsking).toBe(true)
+  })
+
+  test('are lost, and owed to it, if their own stream does not open', async () => {
+    const { connection, send, lost, links, peer } = await createSuspect()
+    await send(messages[0]!)
+    await open(connection.openings[0]!)
+    connection.opening.reject(new Error('something of ours'))
+    await settle()
+    expect(lost).toEqual([links.find(peer.toString())])
   })
 
   test('are lost, and owed to it, if it does not respond', async () => {
@@ -172,6 +203,16 @@ describe('messages to a suspect', () => {
     protection.suspect(key)
     await attempt(BITSWAP)
     expect(connection.openings).toHaveLength(2)
+  })
+
+  test('that were let through before it was dialled do not wait', async () => {
+    const { node, follow, protection } = createGate()
+    const id = peerOf(2)
+    follow(node.connectionManager.openStream(id, BITSWAP))
+    protection.suspect(id.toString())
+    const connection = node.answer(node.connectionManager.dials[0]!, id)
+    await settle()
+    expect(connection.openings.map(({ protocols }) => protocols)).toEqual([[BITSWAP]])
   })
 
   test('over a relay wait only where its sender allows relays', async () => {

@@ -891,6 +891,13 @@ describe('a stream for an executeRequest under way', () => {
     expect(status()).toMatchObject({ inFlight: 0, counts: { requests: 0 } })
   })
 
+  test('opens though the peer is suspect', async () => {
+    const { protection, key, connection, attempt } = createRiding()
+    protection.suspect(key)
+    await attempt(BITSWAP)
+    expect(connection.openings).toHaveLength(1)
+  })
+
   test('settles nothing: neither its wants nor its reset count', async () => {
     const { connection, attempt, advanceAlive, status, link } = createRiding()
     const opened = await attempt(BITSWAP)

@@ -6,6 +6,8 @@ import { createManager } from './support/manager.ts'
 import { blockOf, blocks, cidOf, have, NOTHING, type TestBlock, wants } from './support/messages.ts'
 import { reader, settle } from './support/streams.ts'
 
+const OPEN_WAIT_MS = 400
+
 // What stock Bitswap gets to read of what peers send, on a node that fetches by getBlock.
 
 /** A service that is started, on a node whose Bitswap notes what it gets to read; with a peer connected. */
@@ -211,6 +213,18 @@ test('so it is if it asked within executeRequest', async () => {
   await manager.executeRequest(peer, () => ask(connection, cidOf(7)))
   const sent = await fetchOne()
   expect(heard()).toEqual([sent])
+})
+
+test('so it is if what it asked for has not been sent yet', async () => {
+  const { heard, connection, follow, advance, receive, manager } = await create()
+  follow(connection.newStream(BITSWAP))
+  await advance(OPEN_WAIT_MS)
+  const block = await blockOf(1)
+  const got = manager.getBlock(block.cid)
+  await settle()
+  await receive(blocks(block))
+  expect(await got).toEqual(block.data)
+  expect(heard()).toEqual([blocks(block)])
 })
 
 test('so it is if it may have asked while nobody looked on', async () => {

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { BITSWAP, Client } from './support/client.ts'
+import { Client } from './support/client.ts'
 import { ClientChild, lasting } from './support/client-child.ts'
 import { CountingClock } from './support/counting-clock.ts'
 import { frozen, TestSwarm } from './support/test-swarm.ts'

@@ -46,10 +46,7 @@ export function createGate(options: Partial<ProtectionOptions> = {}, limits: Par
     { wantTimeoutMs: WANT_TIMEOUT_MS },
     {
       onSuspect: link => gate.probe(link),
-      onCleared: link => {
-        cleared.push(link)
-        gate.sendOn(link)
-      },
+      onCleared: link => cleared.push(link),
       onLost: link => lost.push(link),
       onWant: () => {},
       onBlock: () => {}
@@ -126,6 +123,7 @@ export function createGate(options: Partial<ProtectionOptions> = {}, limits: Par
     links,
     deadlines,
     judge,
+    watch,
     gate,
     cleared,
     heldBack,
