@@ -17,6 +17,9 @@ export interface ChurnPlan {
 /** Fewer than have come when it is looked at first, so that the table of the service is full by then. */
 const MAX_TARGETS = 50
 
+/** Connections that have ended are kept that long, in ms; so that it is not what is measured. */
+const NEGOTIATION_LIMIT_MS = 2_000
+
 /** What each connection may leave behind with the service, beyond what it does without. */
 const MAX_LEFT_BYTES = { full: 50, quick: 20_000 }
 
@@ -57,7 +60,15 @@ export async function measureChurn(
   const visitors = nodes.use(new NodeChild())
   const visited: NodeChild[] = []
   for (const guard of guards) {
-    const node = nodes.use(await NodeChild.start({ ...goods, names: [], guard, maxTargets: MAX_TARGETS }))
+    const node = nodes.use(
+      await NodeChild.start({
+        ...goods,
+        names: [],
+        guard,
+        maxTargets: MAX_TARGETS,
+        negotiationLimitMs: NEGOTIATION_LIMIT_MS
+      })
+    )
     // So that each visitor is sent something.
     await node.call('wantInVain', goods.names[0]!)
     visited.push(node)

@@ -13,6 +13,8 @@ export interface NodeSetup {
   readonly names: readonly string[]
   /** Of how many chunks a download consists. */
   readonly chunks: number
+  /** How long protocols of streams may be negotiated, in ms; as long as libp2p has it if not given. */
+  readonly negotiationLimitMs?: number
   /** Peers the service keeps a record of at most. If it is given, the timers of the service are counted, too. */
   readonly maxTargets?: number
 }

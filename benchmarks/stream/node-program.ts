@@ -70,6 +70,7 @@ async function start(setup: NodeSetup): Promise<string> {
   node = await startStreamNode({
     guard: setup.guard,
     blockstore: new NumberedBlockstore(blocks, setup.names),
+    ...(setup.negotiationLimitMs !== undefined && { negotiationLimitMs: setup.negotiationLimitMs }),
     // Timers are not counted where that would be part of what is measured.
     ...(setup.maxTargets !== undefined && { protection: { maxTargets: setup.maxTargets }, core: { clock } })
   })

@@ -21,6 +21,8 @@ export type Guard = 'none' | 'service' | 'protectBitswap'
 export interface NodePlan {
   readonly guard: Guard
   readonly blockstore: BaseBlockstore
+  /** How long protocols of streams may be negotiated, in ms; as long as libp2p has it if not given. */
+  readonly negotiationLimitMs?: number
   readonly protection?: BitswapProtectionInit
   readonly core?: CoreComponents
 }
@@ -28,7 +30,7 @@ export interface NodePlan {
 export type StreamNode = Awaited<ReturnType<typeof startStreamNode>>
 
 /** A stock Helia node on 127.0.0.1 that takes as many connections as come. */
-export async function startStreamNode({ guard, blockstore, protection, core }: NodePlan) {
+export async function startStreamNode({ guard, blockstore, negotiationLimitMs, protection, core }: NodePlan) {
   let events: TypedEventTarget<Libp2pEvents> | undefined
   const services = {
     identify: identify(),
@@ -48,9 +50,10 @@ export async function startStreamNode({ guard, blockstore, protection, core }: N
       connectionManager: {
         inboundConnectionThreshold: 10_000,
         maxIncomingPendingConnections: 1_000,
-        // Connections that have ended are kept until then.
-        inboundStreamProtocolNegotiationTimeout: 2_000,
-        outboundStreamProtocolNegotiationTimeout: 2_000
+        ...(negotiationLimitMs !== undefined && {
+          inboundStreamProtocolNegotiationTimeout: negotiationLimitMs,
+          outboundStreamProtocolNegotiationTimeout: negotiationLimitMs
+        })
       },
       services: guard === 'none' ? services : guarded
     })

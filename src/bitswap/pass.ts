@@ -56,6 +56,11 @@ export function isReply(message: unknown): boolean {
   return sizeOf(wantlist) === 0 && sizeOf(blocks) + sizeOf(blockPresences) > 0
 }
 
+/** Whether a message may be what its peer waits for. Of one that is not known yet that is assumed if the peer waits. */
+export function mayAnswer(message: unknown, peerWants: number): boolean {
+  return message === undefined ? peerWants > 0 : isReply(message)
+}
+
 function sizeOf(collection: unknown): number {
   return collection instanceof Map ? collection.size : Number.NaN
 }

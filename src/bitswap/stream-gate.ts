@@ -19,7 +19,7 @@ import { rejectionError } from '../core/errors.ts'
 import { type Clock, type Protection, RejectedError } from '../core/index.ts'
 import { isPeersFault } from './blame.ts'
 import { Override } from './override.ts'
-import { isReply, Pass } from './pass.ts'
+import { isReply, mayAnswer, Pass } from './pass.ts'
 import type { PeerJudge } from './peer-judge.ts'
 import { type PeerLink, type PeerLinks, untriedConnection } from './peer-link.ts'
 import { BITSWAP, BITSWAP_PROTOCOLS, isBitswap, PING } from './protocols.ts'
@@ -277,7 +277,8 @@ export class StreamGate {
         throw this.#localRejection(link, 'IN_FLIGHT_FULL')
       return Pass.call(this.#protection.admit(link.key, { timeoutMs: NO_LIMIT_MS }))
     } catch (error) {
-      if (error instanceof RejectedError && mayAnswer(link, options)) return Pass.answer(error)
+      if (error instanceof RejectedError && mayAnswer(options.message, link.peerWants))
+        return Pass.answer(error)
       if (error instanceof RejectedError) this.#handlers.onHeldBack(link, error)
       throw error
     }
@@ -288,8 +289,8 @@ export class StreamGate {
    * refuse it would be worse: a session of stock Helia has nothing to do with a peer any more that failed it once.
    */
   #hold(link: PeerLink, { limits }: Connection, protocols: string[], options: Options): Stream | undefined {
-    if (options[PASS] !== undefined || link.executing > 0 || mayAnswer(link, options)) return undefined
-    if (!this.#isHeldUp(link)) return undefined
+    if (options[PASS] !== undefined || link.executing > 0 || !this.#isHeldUp(link)) return undefined
+    if (mayAnswer(options.message, link.peerWants)) return undefined
     const isAllowed = limits === undefined || options.runOnLimitedConnection === true
     const protocol = isAllowed ? spokenBy(link, protocols) : undefined
     const held = protocol && link.held.add(protocol, this.#log)
@@ -313,11 +314,14 @@ export class StreamGate {
   }
 
   async #openHeld(link: PeerLink): Promise<Stream> {
+    let pass: Pass | undefined
     try {
-      const pass = Pass.call(this.#protection.admit(link.key, { timeoutMs: NO_LIMIT_MS }))
+      pass = Pass.call(this.#protection.admit(link.key, { timeoutMs: NO_LIMIT_MS }))
       pass.isTaken = true
       return await this.#openNewest(link, pass)
     } catch (error) {
+      // Unless it came as far as a stream, in which case that has been judged.
+      pass?.settle('ignored')
       if (error instanceof RejectedError) this.#handlers.onHeldBack(link, error)
       throw error
     }
@@ -394,11 +398,6 @@ interface GuardedConnection {
   /** As it was. */
   readonly newStream: NewStream
   readonly release: () => void
-}
-
-/** Whether a message may be what its peer waits for. Of one that is not known yet that is assumed if the peer waits. */
-function mayAnswer({ peerWants }: PeerLink, { message }: Options): boolean {
-  return message === undefined ? peerWants > 0 : isReply(message)
 }
 
 function readPeerId(target: DialTarget): PeerId | undefined {
