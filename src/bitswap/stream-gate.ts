@@ -18,12 +18,13 @@ import { type Deadlines, NO_LIMIT_MS } from '../core/deadlines.ts'
 import { rejectionError } from '../core/errors.ts'
 import { type Clock, type Protection, RejectedError } from '../core/index.ts'
 import { isPeersFault } from './blame.ts'
+import { type HoldHandlers, type HoldStreams, isCrowded, MessageHold } from './message-hold.ts'
 import { Override } from './override.ts'
 import { isReply, mayAnswer, Pass } from './pass.ts'
 import type { PeerJudge } from './peer-judge.ts'
 import { type PeerLink, type PeerLinks, untriedConnection } from './peer-link.ts'
 import { BITSWAP, BITSWAP_PROTOCOLS, isBitswap, PING } from './protocols.ts'
-import { discard, type NewStream, type OpenLimits, StreamOpener, spokenBy } from './stream-opener.ts'
+import { discard, type NewStream, type OpenLimits, StreamOpener } from './stream-opener.ts'
 
 type OpenStream = ConnectionManager['openStream']
 type OpenOptions = OpenConnectionOptions & NewStreamOptions
@@ -31,9 +32,6 @@ type Options = NewStreamOptions & { [PASS]?: Pass; message?: unknown }
 
 /** The first guess of how quick a peer is, in ms, is no worse than this: the node itself may have been busy. */
 const MAX_SEED_MS = 2_000
-
-/** Streams that may be being opened to one peer at once. */
-const MAX_OPENING = 32
 
 /** Where a pass travels from the one wrapper to the other. */
 const PASS = Symbol('bitswap-protection.pass')
@@ -45,17 +43,11 @@ export interface GateComponents {
 }
 
 /** Who is told what happens at the gate. */
-export interface GateHandlers {
+export interface GateHandlers extends HoldHandlers {
   /** A stream is open: whoever wants to see what goes over it must look from now on. */
   onStream(stream: Stream, link: PeerLink, connection: Connection | undefined, pass: Pass): void
   /** The last connection to a peer is gone, because the peer closed it or it broke if `isItsFault`. */
   onGone(link: PeerLink, isItsFault: boolean): void
-  /** Something meant for the peer was held back. */
-  onHeldBack(link: PeerLink, rejection: RejectedError): void
-  /** A message that was taken from its sender did not reach the peer. */
-  onLost(link: PeerLink): void
-  /** A sender goes on without his stream: he counts on it that his message is delivered. */
-  onTaken(): void
   onOpened(elapsedMs: number): void
 }
 
@@ -73,6 +65,7 @@ export class StreamGate {
   readonly #judge: PeerJudge
   readonly #deadlines: Deadlines
   readonly #opener: StreamOpener
+  readonly #hold: MessageHold
   readonly #handlers: GateHandlers
   readonly #log: Logger
   readonly #openStream: Override<ConnectionManager, 'openStream'>
@@ -99,9 +92,15 @@ export class StreamGate {
     this.#handlers = handlers
     this.#log = log
     const holdBack = (link: PeerLink): RejectedError => this.#holdBack(link)
-    const onSettled = (link: PeerLink): void => this.#sendOn(link)
+    const onSettled = (link: PeerLink): void => this.#hold.sendOn(link)
     const opened = { ...handlers, holdBack, onSettled }
     this.#opener = new StreamOpener(links, judge, deadlines, limits, opened, log)
+    const streams: HoldStreams = {
+      open: (link, admit) => this.#openNewest(link, admit),
+      openUnguarded: async link =>
+        this.#newest(link).newStream([...BITSWAP_PROTOCOLS], { runOnLimitedConnection: true })
+    }
+    this.#hold = new MessageHold(protection, streams, handlers, log)
     this.#openStream = new Override(components.connectionManager, 'openStream', original => {
       this.#openStreamUnguarded = original
       return (...args) => {
@@ -128,7 +127,7 @@ export class StreamGate {
     const { events } = this.#components
     events.removeEventListener('connection:open', this.#onConnection)
     events.removeEventListener('peer:identify', this.#onIdentify)
-    for (const link of this.#links.values()) this.#sendUnguarded(link)
+    for (const link of this.#links.values()) this.#hold.sendUnguarded(link)
     for (const connection of [...this.#connections.keys()]) this.#release(connection)
     this.#openStream.deactivate()
     this.#opener.stop()
@@ -169,7 +168,7 @@ export class StreamGate {
       this.#judge.lost(link, connection, error, wasClosedHere)
       const isItsFault = !wasClosedHere && (error === undefined || isPeersFault(error))
       if (link.connections.size === 0) {
-        this.#lose(link)
+        this.#hold.lose(link)
         this.#handlers.onGone(link, isItsFault)
       }
       this.#links.release(link)
@@ -177,6 +176,7 @@ export class StreamGate {
     connection.addEventListener('close', onClose)
     link.connections.add(connection)
     this.#connections.set(connection, {
+      connection,
       link,
       openedAtMs: this.#clock.now(),
       newStream: unguarded!,
@@ -258,7 +258,8 @@ export class StreamGate {
   ): Promise<Stream> {
     options.signal?.throwIfAborted()
     const names = typeof protocols === 'string' ? [protocols] : protocols
-    const held = this.#hold(link, connection, names, options)
+    const isAdmitted = options[PASS] !== undefined || link.executing > 0
+    const held = isAdmitted ? undefined : this.#hold.add(link, connection, names, options)
     if (held !== undefined) return held
     const pass = options[PASS] ?? this.#admit(link, options)
     pass.isUsed = true
@@ -273,7 +274,7 @@ export class StreamGate {
     if (link.executing > 0) return Pass.ride()
     if (isReply(options.message)) return Pass.answer()
     try {
-      if (link.opening >= MAX_OPENING && this.#protection.mode === 'enforce')
+      if (isCrowded(link) && this.#protection.mode === 'enforce')
         throw this.#localRejection(link, 'IN_FLIGHT_FULL')
       return Pass.call(this.#protection.admit(link.key, { timeoutMs: NO_LIMIT_MS }))
     } catch (error) {
@@ -282,66 +283,6 @@ export class StreamGate {
       if (error instanceof RejectedError) this.#handlers.onHeldBack(link, error)
       throw error
     }
-  }
-
-  /**
-   * What the sender of a message that has to wait for its turn may write it to; `undefined` if it has not, or cannot wait. To
-   * refuse it would be worse: a session of stock Helia has nothing to do with a peer any more that failed it once.
-   */
-  #hold(link: PeerLink, { limits }: Connection, protocols: string[], options: Options): Stream | undefined {
-    if (options[PASS] !== undefined || link.executing > 0 || !this.#isHeldUp(link)) return undefined
-    if (mayAnswer(options.message, link.peerWants)) return undefined
-    const isAllowed = limits === undefined || options.runOnLimitedConnection === true
-    const protocol = isAllowed ? spokenBy(link, protocols) : undefined
-    const held = protocol && link.held.add(protocol, this.#log)
-    if (held) this.#handlers.onTaken()
-    return held || undefined
-  }
-
-  /** Whether what is sent to a peer has to wait: until it is known whether it responds, or until there is room. */
-  #isHeldUp({ key, opening }: PeerLink): boolean {
-    if (this.#protection.mode !== 'enforce') return false
-    return opening >= MAX_OPENING || this.#protection.isSuspect(key)
-  }
-
-  /** Sends what waits for its turn, if that has come. */
-  #sendOn(link: PeerLink): void {
-    while (!this.#isHeldUp(link)) {
-      const sending = link.held.take()
-      if (sending === undefined) return
-      sending(this.#openHeld(link))
-    }
-  }
-
-  async #openHeld(link: PeerLink): Promise<Stream> {
-    let pass: Pass | undefined
-    try {
-      pass = Pass.call(this.#protection.admit(link.key, { timeoutMs: NO_LIMIT_MS }))
-      pass.isTaken = true
-      return await this.#openNewest(link, pass)
-    } catch (error) {
-      // Unless it came as far as a stream, in which case that has been judged.
-      pass?.settle('ignored')
-      if (error instanceof RejectedError) this.#handlers.onHeldBack(link, error)
-      throw error
-    }
-  }
-
-  /** The last connection is gone, and with it what waited. */
-  #lose(link: PeerLink): void {
-    const error = new ConnectionClosedError(`Not connected to ${link.key} any more`)
-    if (link.held.size > 0) this.#handlers.onLost(link)
-    for (let sending = link.held.take(); sending !== undefined; sending = link.held.take())
-      sending(Promise.reject(error))
-  }
-
-  /** What waits has been taken from its senders, so it is sent, though nobody looks after it any longer. */
-  #sendUnguarded(link: PeerLink): void {
-    const newest = [...link.connections].at(-1)
-    const guarded = newest && this.#connections.get(newest)
-    if (guarded === undefined) return
-    for (let sending = link.held.take(); sending !== undefined; sending = link.held.take())
-      sending(guarded.newStream([...BITSWAP_PROTOCOLS], { runOnLimitedConnection: true }))
   }
 
   /** Whoever waited for a stream that nothing can stand for, since the protocol is not known yet, waits no longer. */
@@ -359,18 +300,26 @@ export class StreamGate {
 
   /** Opens a stream for what has been admitted already; it goes on until it is open or out of time. */
   open(link: PeerLink): Promise<Stream> {
-    return this.#openNewest(link, Pass.taker())
+    return this.#openNewest(link, Pass.taker)
   }
 
-  async #openNewest(link: PeerLink, pass: Pass): Promise<Stream> {
-    // The newest: as libp2p does.
-    const connection = [...link.connections].at(-1)
-    const guarded = connection && this.#connections.get(connection)
-    if (guarded === undefined) throw new ConnectionClosedError(`Not connected to ${link.key}`)
-    const { newStream } = guarded
+  async #openNewest(link: PeerLink, admit: () => Pass): Promise<Stream> {
+    const { connection, newStream } = this.#newest(link)
     const options = { runOnLimitedConnection: true }
     const protocols = [...BITSWAP_PROTOCOLS]
-    return this.#opener.openDetached({ link, connection, newStream, protocols, options, pass })
+    return this.#opener.openDetached({ link, connection, newStream, protocols, options, pass: admit() })
+  }
+
+  /**
+   * The connection that libp2p would take as well.
+   *
+   * @throws ConnectionClosedError
+   */
+  #newest({ key, connections }: PeerLink): GuardedConnection {
+    const newest = [...connections].at(-1)
+    const guarded = newest && this.#connections.get(newest)
+    if (guarded === undefined) throw new ConnectionClosedError(`Not connected to ${key}`)
+    return guarded
   }
 
   /** Finds out whether a suspect responds, if that is not under way: opens a stream, dialling it first if need be. */
@@ -393,6 +342,7 @@ export class StreamGate {
 }
 
 interface GuardedConnection {
+  readonly connection: Connection
   readonly link: PeerLink
   readonly openedAtMs: number
   /** As it was. */
