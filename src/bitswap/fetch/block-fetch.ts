@@ -43,6 +43,8 @@ export interface FetchContext extends CandidateContext, HedgeContext, ProbeConte
   isTakingLong(ask: Ask): void
   /** Whether a second request may be made now. */
   takeHedge(): boolean
+  /** Notes that another was quicker with a block that a peer is waited for. */
+  outran(supplier: Supplier): void
   /** Connects to more of the providers that were given. */
   connectMore(fetch: BlockFetch): void
   /** Looks for more providers, if that is not under way. */
@@ -187,6 +189,12 @@ export class BlockFetch implements ProgressListener {
     this.#end(true)
     const sender = supplier.link.peer
     this.#waiters.resolve(waiters, block, cid => progress('bitswap:block', { cid, sender }))
+    for (const outrun of this.#live.keys()) this.#context.outran(outrun)
+  }
+
+  /** Who is waited for has been outrun with another block: this one need not wait for how that ends. */
+  hurry(): void {
+    this.#hedge.hurry()
   }
 
   /** Ends it for all who wait. */
@@ -323,7 +331,8 @@ export class BlockFetch implements ProgressListener {
 
   /** The block takes long: another peer is asked as well, if there is one. @param isFree - whether that is no matter of the budget */
   #onLate(isFree: boolean): void {
-    for (const ask of this.#live.values()) this.#context.isTakingLong(ask)
+    const late = [...this.#live.values()]
+    for (const ask of late) this.#context.isTakingLong(ask)
     this.#connectMore()
     const isUseful = this.#candidates.list().length > 0
     // Who is tried out is asked for little, and a word costs little: that is no matter of the budget either.
@@ -331,6 +340,9 @@ export class BlockFetch implements ProgressListener {
     const mayAsk = isUseful && (costsNothing || this.#context.takeHedge())
     const isAsked = mayAsk && this.#askNext()
     if (!isAsked) this.#hedge.plan(this.#context.hedgeAfterMs(), false)
+    // By a word nobody can be outrun.
+    if (this.#live.size > late.length)
+      for (const { supplier } of late) supplier.hedged(this.#context.deadlines.awakeMs)
   }
 
   get #isAnybodyKnown(): boolean {

@@ -275,6 +275,11 @@ export class BlockFetcher implements FetchContext {
     return isTaken
   }
 
+  outran(supplier: Supplier): void {
+    supplier.outrun()
+    for (const multihash of supplier.asks.keys()) this.#fetches.get(multihash)?.hurry()
+  }
+
   takeTrial(): boolean {
     return this.#trials.take()
   }

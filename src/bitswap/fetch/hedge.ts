@@ -2,7 +2,7 @@ import type { Deadline, Deadlines } from '../../core/deadlines.ts'
 import type { Ask } from './ask.ts'
 import type { Supplier } from './supplier.ts'
 
-/** Nobody else is asked for a block while the same peer sends others, for up to so many times of what most take. */
+/** A block waits for others that the same peer was asked for, for up to so many times of what most take. */
 const MAX_QUEUED = 4
 
 /** What a hedge needs of whoever runs it. */
@@ -14,13 +14,16 @@ export interface HedgeContext {
 
 /**
  * When a block takes so long that another peer is to be asked as well. Not so while who was asked sends other blocks: then it
- * only waits its turn, what it takes is the line, and on that a second copy would only be in the way.
+ * only waits its turn, what it takes is the line, and on that a second copy would only be in the way. Nor while another is
+ * asked for one of those others: a peer that sends nothing yet of all it was asked for is late with one thing, not with each.
  */
 export class Hedge {
   readonly #context: HedgeContext
   readonly #live: ReadonlyMap<Supplier, Ask>
   readonly #onLate: (isFree: boolean) => void
   #deadline: Deadline | undefined
+  /** While it waits for others: whether that it is late would be no matter of the budget. */
+  #queued: { readonly isFree: boolean } | undefined
 
   /**
    * @param live - who is waited for; while that is nobody, nothing is late
@@ -35,7 +38,13 @@ export class Hedge {
   /** The block is late if it is not there by then, whatever was planned before. @param isFree - whether that is no matter of the budget */
   plan(afterMs: number, isFree: boolean): void {
     this.#deadline?.cancel()
+    this.#queued = undefined
     this.#deadline = this.#context.deadlines.add(afterMs, () => this.#reached(isFree))
+  }
+
+  /** It waits for others no longer than it has to. */
+  hurry(): void {
+    if (this.#queued !== undefined) this.plan(0, this.#queued.isFree)
   }
 
   cancel(): void {
@@ -45,20 +54,24 @@ export class Hedge {
   #reached(isFree: boolean): void {
     if (this.#live.size === 0) return
     const restMs = this.#queuedForMs()
-    if (restMs > 0) this.plan(restMs, isFree)
-    else this.#onLate(isFree)
+    if (restMs <= 0) {
+      this.#onLate(isFree)
+      return
+    }
+    this.plan(restMs, isFree)
+    this.#queued = { isFree }
   }
 
-  /** How much longer the block may be expected to wait for others that the same peer is sending, in ms. */
+  /** How much longer the block is to wait for others that the same peer was asked for, in ms. */
   #queuedForMs(): number {
     const now = this.#context.deadlines.awakeMs
     const usualMs = this.#context.hedgeAfterMs()
     let askedAtMs = Infinity
-    let deliveredMs = -Infinity
-    for (const [{ lastDeliveredMs }, ask] of this.#live) {
+    let sinceMs = -Infinity
+    for (const [{ promisingAtMs }, ask] of this.#live) {
       askedAtMs = Math.min(askedAtMs, ask.askedAtMs)
-      deliveredMs = Math.max(deliveredMs, lastDeliveredMs)
+      sinceMs = Math.max(sinceMs, promisingAtMs)
     }
-    return now - askedAtMs >= MAX_QUEUED * usualMs ? 0 : deliveredMs + usualMs - now
+    return now - askedAtMs >= MAX_QUEUED * usualMs ? 0 : sinceMs + usualMs - now
   }
 }

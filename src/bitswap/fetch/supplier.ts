@@ -29,6 +29,10 @@ export class Supplier {
   /** When it was last asked for anything, and when it last delivered a block, in ms awake. */
   lastAskedMs = -Infinity
   lastDeliveredMs = -Infinity
+  /** When another was last asked as well for a block it is waited for, in ms awake; as long as it may show what that tells. */
+  #hedgedAtMs = -Infinity
+  /** Whether another was quicker with such a block, and it has delivered nothing since. */
+  #isOutrun = false
 
   constructor(link: PeerLink, outbox: Outbox) {
     this.link = link
@@ -68,9 +72,26 @@ export class Supplier {
 
   delivered(multihash: string, elapsedMs: number, nowMs: number): void {
     this.lastDeliveredMs = nowMs
+    this.#isOutrun = false
     this.#promises.delete(multihash)
     this.#window = this.pace.isKnown ? Math.min(MAX_WINDOW, this.#window + 1) : MAX_WINDOW
     this.pace.delivered(elapsedMs)
+  }
+
+  /** When it last gave reason to wait for what else it was asked, in ms awake: by a block, or since one of them is being looked into. */
+  get promisingAtMs(): number {
+    return Math.max(this.lastDeliveredMs, this.#hedgedAtMs)
+  }
+
+  /** Another is asked as well for a block it is waited for: how that ends tells of all it was asked. */
+  hedged(nowMs: number): void {
+    if (!this.#isOutrun) this.#hedgedAtMs = nowMs
+  }
+
+  /** Another was quicker with a block it is waited for. */
+  outrun(): void {
+    this.#isOutrun = true
+    this.#hedgedAtMs = -Infinity
   }
 
   /** It did not answer as it should have: it is asked for less at once, as TCP does. */

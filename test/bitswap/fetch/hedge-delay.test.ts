@@ -63,9 +63,22 @@ describe('once blocks have come', () => {
   test('it is worked out anew after half a second', () => {
     const delay = after(1)
     const early = delay.after(1_000)
-    for (let count = 0; count < 1_000; count++) delay.record(800, 1_000)
+    for (let count = 0; count < 100; count++) delay.record(800, 1_000)
     expect(delay.after(1_499)).toBe(early)
     expect(delay.after(1_500)).toBeGreaterThan(790)
+  })
+
+  test('it is worked out anew when there are more than twice as many', () => {
+    const delay = after(1)
+    const early = delay.after(1_000)
+    for (let count = 0; count < 100; count++) delay.record(800, 1_000)
+    expect(delay.after(1_000)).toBe(early)
+    delay.record(800, 1_000)
+    expect(delay.after(1_000)).toBeGreaterThan(790)
+    for (let count = 0; count < 201; count++) delay.record(2_000, 1_000)
+    expect(delay.after(1_000)).toBeLessThan(1_000)
+    delay.record(2_000, 1_000)
+    expect(delay.after(1_000)).toBeGreaterThan(1_900)
   })
 
   test('times are forgotten within two minutes', () => {
@@ -81,4 +94,12 @@ test('the first block counts at once', () => {
   expect(delay.after(0)).toBe(UNKNOWN_MS)
   delay.record(1_000, 0)
   expect(delay.after(0)).toBeGreaterThan(950)
+})
+
+test('it is not held to what a small first block took', () => {
+  const delay = new HedgeDelay(0)
+  delay.record(20, 0)
+  expect(delay.after(0)).toBe(LEAST_MS)
+  for (let count = 0; count < 2; count++) delay.record(400, 100)
+  expect(delay.after(100)).toBeGreaterThan(380)
 })
