@@ -320,7 +320,7 @@ export class BitswapProtectionManager
   getOverallStatus(): BitswapOverallStatus {
     const status = this.#protection.getOverallStatus()
     const counterfactual = Object.freeze({ ...status.counterfactual, blocksLost: this.#blocksLost })
-    return Object.freeze({ ...status, counterfactual })
+    return Object.freeze({ ...status, counterfactual, totals: this.#metrics.totals() })
   }
 
   /** Why a peer is treated as it is; `undefined` when there is no record of it. */

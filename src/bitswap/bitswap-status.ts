@@ -7,6 +7,7 @@ import type {
   ProtectionEvent
 } from '../core/index.ts'
 import type { Evidence } from './fetch/evidence-log.ts'
+import type { BitswapTotals } from './protection-metrics.ts'
 
 /** What is known of a peer. Plain, frozen data; `key` is the peer id. */
 export interface BitswapPeerStatus extends PeerStatus {
@@ -26,6 +27,8 @@ export interface BitswapCounterfactual extends Counterfactual {
 /** What is known of all peers together. Plain, frozen data. */
 export interface BitswapOverallStatus extends OverallStatus {
   readonly counterfactual: BitswapCounterfactual
+  /** What has happened since the node was made. */
+  readonly totals: BitswapTotals
 }
 
 /** Why a peer is treated as it is, and what it did wrong when blocks were fetched from it, oldest first. */

@@ -40,6 +40,7 @@ export {
   type HealthOptions,
   type HealthStatus
 } from './health-monitor.ts'
+export { LATENCY_BOUNDS_MS, type LatencyCounts } from './latency-buckets.ts'
 export type { LatencySummary } from './latency-histogram.ts'
 export { ManualClock } from './manual-clock.ts'
 export type { Mode } from './mode.ts'

@@ -1,7 +1,7 @@
 import type { TLSSocket } from 'node:tls'
 import { type Deadline, type Deadlines, NO_LIMIT_MS } from '../../core/deadlines.ts'
-import type { Clock, Outcome } from '../../core/index.ts'
-import { InvalidOptionError } from '../../core/index.ts'
+import { type Clock, InvalidOptionError, type Outcome } from '../../core/index.ts'
+import type { LatencyBuckets } from '../../core/latency-buckets.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { connectionError } from '../tls/connect-error.ts'
 import { ByteQueue } from './byte-queue.ts'
@@ -40,6 +40,8 @@ export interface ChannelContext {
   readonly deadlines: Deadlines
   /** How long an operation may take that is not told, in ms. */
   readonly timeoutMs: number
+  /** Where answers are counted by how long they took, with those of other channels; nowhere if not given. */
+  readonly answerTimes?: LatencyBuckets
   /** It is closed, and good for nothing more. */
   readonly onClosed: (channel: Channel) => void
 }
@@ -83,6 +85,11 @@ export class Channel {
   /** Whether nothing more can be sent. What was received can still be read. */
   get isClosed(): boolean {
     return this.#closedBy !== undefined
+  }
+
+  /** Why nothing more can be sent; `undefined` as long as it can. */
+  get closedBy(): Error | undefined {
+    return this.#closedBy
   }
 
   /** What its use has come to so far: `failure` if the endpoint, `ignored` if this side made it end. */
@@ -265,12 +272,17 @@ export class Channel {
       this.#fail(new UnexpectedDataError(this.id, chunk.length))
       return
     }
-    if (this.#askedAtMs !== undefined) this.#latency.record(this.#context.clock.now() - this.#askedAtMs)
+    if (this.#askedAtMs !== undefined) this.#noteAnswer(this.#context.clock.now() - this.#askedAtMs)
     this.#askedAtMs = undefined
     // Callers are promised plain bytes, which a Buffer is not quite: its `slice` shares memory.
     this.#received.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))
     if (this.#received.size >= MAX_READ_AHEAD) this.#socket.pause()
     this.#read?.()
+  }
+
+  #noteAnswer(tookMs: number): void {
+    this.#latency.record(tookMs)
+    this.#context.answerTimes?.record(tookMs)
   }
 
   #onEnd(): void {

@@ -78,6 +78,8 @@ export class NodeSet {
       connections: client.connections,
       lastCheck: lastCheckMs,
       consecutiveFails: failuresInRow,
+      totalErrors: node.failures,
+      answerTimes: node.answerTimes.read(),
       lastError: lastError instanceof Error ? lastError.message : undefined,
       circuit: this.#protection.getPeerStatus(key)
     })

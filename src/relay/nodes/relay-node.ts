@@ -1,3 +1,4 @@
+import { LatencyBuckets } from '../../core/latency-buckets.ts'
 import { CredentialsError, NotAllowedError } from '../protocols/rpc.ts'
 import { IdentityError } from '../tls/connect-error.ts'
 import type { NodeClient } from './node-client.ts'
@@ -37,6 +38,10 @@ export class RelayNode {
   isWarmingUp = false
   /** Why it cannot be asked until people mend it. */
   refusal: Refusal | undefined
+  /** How long its answers took. */
+  readonly answerTimes = new LatencyBuckets()
+  /** Checks and requests that failed as one that is away would let them fail. */
+  failures = 0
   /** Checks failed in a row, and requests that failed as one that is away would let them fail. */
   failuresInRow = 0
   /** What it last failed with. */
@@ -67,6 +72,7 @@ export class RelayNode {
   }
 
   answered(tookMs: number): void {
+    this.answerTimes.record(tookMs)
     const isFirst = this.#responseTimeMs === 0
     this.#responseTimeMs = isFirst
       ? tookMs
@@ -82,6 +88,7 @@ export class RelayNode {
 
   /** It has failed, as one that is away would. */
   failed(error: unknown): void {
+    this.failures++
     this.failuresInRow++
     this.lastError = error
     this.refusal = isRefusal(error) ? error : undefined

@@ -10,6 +10,7 @@ import {
   trueOrFalse,
   wholeNumber
 } from '../../core/options.ts'
+import { namespaceRule } from '../namespace.ts'
 import { MAX_REPLY_BYTES } from '../protocols/electrum-node-client.ts'
 import { HIDDEN, type Secret, secretRule } from '../secrets/secret.ts'
 import type { TlsOptions } from '../tls/tls-options.ts'
@@ -53,6 +54,8 @@ export interface ShutdownOptions {
 
 /** Options of a channel to several nodes. Durations in ms. */
 export interface SecureChannelOptions {
+  /** Put before the names of its metrics: letters, digits and `_`. */
+  namespace: string
   /** Asked as long as any of them answers. All nodes speak the same protocol. */
   primaryNodes: ReadonlyArray<string | (Partial<NodeOptions> & { address: string })>
   /** Asked when no primary one answers. */
@@ -99,6 +102,7 @@ export const defaultShutdownOptions: Readonly<ShutdownOptions> = Object.freeze({
 })
 
 export const defaultSecureChannelOptions: Readonly<SecureChannelOptions> = Object.freeze({
+  namespace: 'secure_channel',
   primaryNodes: Object.freeze([]),
   backupNodes: Object.freeze([]),
   tls: Object.freeze({}),
@@ -125,6 +129,7 @@ const nodeList: Rule = { allowed: 'a list of nodes', accepts: Array.isArray }
 const optionalRate = optional(wholeNumber(1, 1_000_000))
 
 const rules: Rules<SecureChannelOptions> = {
+  namespace: namespaceRule,
   primaryNodes: nodeList,
   backupNodes: nodeList,
   tls: anyObject,

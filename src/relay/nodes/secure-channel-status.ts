@@ -1,4 +1,4 @@
-import type { PeerStatus } from '../../core/index.ts'
+import type { LatencyCounts, PeerStatus } from '../../core/index.ts'
 import type { LatencySummary } from '../../core/latency-histogram.ts'
 import type { NodeRole } from './relay-node.ts'
 
@@ -32,6 +32,10 @@ export interface NodeStatus {
   /** When it was last checked, in ms since 1970. */
   readonly lastCheck: number | undefined
   readonly consecutiveFails: number
+  /** Requests and checks that failed as one that is away or overloaded lets them fail. */
+  readonly totalErrors: number
+  /** How long its answers took. */
+  readonly answerTimes: LatencyCounts
   /** What it last failed with, in words. */
   readonly lastError: string | undefined
   /** `undefined` before it was first asked. */

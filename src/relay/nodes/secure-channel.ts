@@ -235,6 +235,11 @@ export class SecureChannel implements AsyncDisposable {
     return summed(taken)
   }
 
+  /** What the names of its metrics begin with. */
+  get namespace(): string {
+    return this.#setup.namespace
+  }
+
   /**
    * Takes a node out of service, as before it is maintained: nothing more is asked of it. Resolves when nothing is under way
    * there any more, so that it can be ended without anything being lost.

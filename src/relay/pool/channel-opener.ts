@@ -1,5 +1,6 @@
 import { type Deadlines, NO_LIMIT_MS } from '../../core/deadlines.ts'
 import { type Clock, FAILURE, type Permit, type Protection, RejectedError } from '../../core/index.ts'
+import type { LatencyBuckets } from '../../core/latency-buckets.ts'
 import type { LatencyHistogram } from '../../core/latency-histogram.ts'
 import { Channel } from '../channel/channel.ts'
 import { ChannelClosedError } from '../channel/channel-error.ts'
@@ -22,6 +23,7 @@ export interface OpenerContext {
   readonly protection: Protection
   /** How long it takes until channels are of use. */
   readonly establishment: LatencyHistogram
+  readonly answerTimes: LatencyBuckets
   readonly handshakes: HandshakeLimit | undefined
   readonly onClosed: (channel: Channel) => void
 }
@@ -89,7 +91,7 @@ export class ChannelOpener {
   }
 
   async #connect(signal: AbortSignal): Promise<Channel> {
-    const { endpoint, options, clock, deadlines, establishment, onClosed } = this.#context
+    const { endpoint, options, clock, deadlines, establishment, answerTimes, onClosed } = this.#context
     const { socket, elapsedMs } = await this.#dialer.dial(signal)
     const channel = new Channel(socket, {
       id: `${options.namespace}-${endpoint.key}-${++this.#lastId}`,
@@ -97,6 +99,7 @@ export class ChannelOpener {
       clock,
       deadlines,
       timeoutMs: options.operationTimeoutMs,
+      answerTimes,
       onClosed
     })
     const probedAtMs = clock.now()

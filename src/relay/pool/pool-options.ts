@@ -9,6 +9,7 @@ import {
   wholeNumber
 } from '../../core/options.ts'
 import type { Channel } from '../channel/channel.ts'
+import { namespaceRule } from '../namespace.ts'
 import type { TlsOptions } from '../tls/tls-options.ts'
 
 /** Options of a pool of channels to one endpoint. Durations in ms. */
@@ -73,10 +74,7 @@ const MAX_CONNECTIONS = 100_000
 const MAX_WAITING = 1_000_000
 
 const rules: Rules<PoolOptions> = {
-  namespace: {
-    allowed: 'letters, digits and _, beginning with a letter',
-    accepts: value => typeof value === 'string' && /^[A-Za-z][A-Za-z0-9_]{0,63}$/.test(value)
-  },
+  namespace: namespaceRule,
   maxConnections: wholeNumber(1, MAX_CONNECTIONS),
   minIdle: wholeNumber(0, MAX_CONNECTIONS),
   maxWaiting: wholeNumber(0, MAX_WAITING),

@@ -1,4 +1,4 @@
-import type { PeerStatus } from '../../core/index.ts'
+import type { LatencyCounts, PeerStatus } from '../../core/index.ts'
 import type { LatencySummary } from '../../core/latency-histogram.ts'
 
 /** What is known of one channel of a pool. */
@@ -16,14 +16,14 @@ export interface ConnectionStatus {
   readonly isIdle: boolean
 }
 
-/** What is known of a pool. */
-export interface PoolStatus {
+/** What is known of a pool as a whole. */
+export interface PoolSummary {
   /** `host:port`. */
   readonly endpoint: string
   /** Whether there is a channel that was tried out, and the circuit is not OPEN. */
   readonly isHealthy: boolean
   readonly isDraining: boolean
-  /** Channels that stand, in use or not: as many as `connections` has. */
+  /** Channels that stand, in use or not. */
   readonly activeConnections: number
   readonly idleConnections: number
   /** Channels that are being opened. */
@@ -34,16 +34,23 @@ export interface PoolStatus {
   readonly totalReconnects: number
   /** What went wrong, on all channels there were, and when opening others. */
   readonly totalErrors: number
-  /** The greatest p95 of its channels, in ms. */
-  readonly poolP95LatencyMs: number
   /** How long it took until channels could be used. */
   readonly establishment: LatencySummary
+  /** How long answers took, on all channels there were. */
+  readonly answerTimes: LatencyCounts
   /** The circuit that guards connecting; `undefined` before the first time. */
   readonly circuit: PeerStatus | undefined
   /** Certificates that the endpoint's is verified by, and those that could not be read. */
   readonly trustedRoots: number
   readonly unreadableRoots: number
-  readonly connections: readonly ConnectionStatus[]
   /** When all this was so, in ms since 1970. */
   readonly lastUpdated: number
+}
+
+/** What is known of a pool. */
+export interface PoolStatus extends PoolSummary {
+  /** The greatest p95 of its channels, in ms. */
+  readonly poolP95LatencyMs: number
+  /** As many as are active. */
+  readonly connections: readonly ConnectionStatus[]
 }

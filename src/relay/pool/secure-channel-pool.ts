@@ -1,6 +1,7 @@
 import { systemRandom } from '../../core/clock.ts'
 import { Deadlines } from '../../core/deadlines.ts'
 import { type Clock, Protection, RejectedError, systemClock } from '../../core/index.ts'
+import { LatencyBuckets } from '../../core/latency-buckets.ts'
 import { LatencyHistogram } from '../../core/latency-histogram.ts'
 import { Ring } from '../../core/ring.ts'
 import type { Channel } from '../channel/channel.ts'
@@ -11,8 +12,9 @@ import { ChannelOpener } from './channel-opener.ts'
 import { Member } from './member.ts'
 import { SecureChannelPoolBuilder } from './pool-builder.ts'
 import { PoolClosedError, PoolExhaustedError } from './pool-error.ts'
+import { type PoolEvent, PoolEvents } from './pool-events.ts'
 import { type PoolOptions, resolvePoolOptions } from './pool-options.ts'
-import type { PoolStatus } from './pool-status.ts'
+import type { PoolStatus, PoolSummary } from './pool-status.ts'
 import { PooledChannel } from './pooled-channel.ts'
 import { Reconnecting } from './reconnecting.ts'
 import { WaitingLine } from './waiting-line.ts'
@@ -59,7 +61,9 @@ export class SecureChannelPool implements AsyncDisposable {
   readonly #protection: Protection
   readonly #deadlines: Deadlines
   readonly #establishment: LatencyHistogram
+  readonly #answerTimes = new LatencyBuckets()
   readonly #opener: ChannelOpener
+  readonly #events: PoolEvents
   readonly #waiting: WaitingLine<PooledChannel>
   readonly #reconnecting: Reconnecting
   readonly #members = new Map<Channel, Member>()
@@ -111,6 +115,8 @@ export class SecureChannelPool implements AsyncDisposable {
       },
       { clock, random }
     )
+    this.#events = new PoolEvents(this.#endpoint.key, clock)
+    this.#protection.onEvent(({ type }) => this.#events.tell(type))
     this.#deadlines = new Deadlines(clock)
     this.#establishment = new LatencyHistogram(this.#options.histogramRotationIntervalMs, clock.now())
     this.#opener = new ChannelOpener({
@@ -121,6 +127,7 @@ export class SecureChannelPool implements AsyncDisposable {
       deadlines: this.#deadlines,
       protection: this.#protection,
       establishment: this.#establishment,
+      answerTimes: this.#answerTimes,
       handshakes,
       onClosed: channel => this.#onClosed(channel)
     })
@@ -131,6 +138,11 @@ export class SecureChannelPool implements AsyncDisposable {
   /** `host:port`. */
   get endpoint(): string {
     return this.#endpoint.key
+  }
+
+  /** What the names of its metrics begin with. */
+  get namespace(): string {
+    return this.#options.namespace
   }
 
   /**
@@ -201,28 +213,40 @@ export class SecureChannelPool implements AsyncDisposable {
     this.#openMore()
   }
 
+  /** Adds a listener for all events; the function returned removes it. What it throws changes nothing. */
+  onEvent(listener: (event: PoolEvent) => void): () => void {
+    return this.#events.subscribe(listener)
+  }
+
   getStatus(): PoolStatus {
     const connections = Array.from(this.#members.values(), member => member.status(this.#options))
+    return Object.freeze({
+      ...this.getSummary(),
+      poolP95LatencyMs: connections.reduce((most, { p95LatencyMs }) => Math.max(most, p95LatencyMs), 0),
+      connections: Object.freeze(connections)
+    })
+  }
+
+  /** The same, but for what there is of each channel: quick to be had, however many there are. */
+  getSummary(): PoolSummary {
     const circuit = this.#protection.getPeerStatus(this.endpoint)
+    let errors = this.#errorsOfGone + this.#opener.failures
+    for (const channel of this.#members.keys()) errors += channel.errors
     return Object.freeze({
       endpoint: this.endpoint,
-      isHealthy: connections.length > 0 && circuit?.circuitState !== 'OPEN',
+      isHealthy: this.#members.size > 0 && circuit?.circuitState !== 'OPEN',
       isDraining: this.#isDraining,
-      activeConnections: connections.length,
+      activeConnections: this.#members.size,
       idleConnections: this.#idleCount,
       opening: this.#opening.size,
       waiting: this.#waiting.length,
       totalReconnects: this.#reconnects,
-      totalErrors: connections.reduce(
-        (sum, { errors }) => sum + errors,
-        this.#errorsOfGone + this.#opener.failures
-      ),
-      poolP95LatencyMs: connections.reduce((most, { p95LatencyMs }) => Math.max(most, p95LatencyMs), 0),
+      totalErrors: errors,
       establishment: this.#establishment.summary(this.#clock.now()),
+      answerTimes: this.#answerTimes.read(),
       circuit,
       trustedRoots: this.#tls.roots.certificates.length,
       unreadableRoots: this.#tls.roots.unreadable,
-      connections: Object.freeze(connections),
       lastUpdated: this.#clock.wallTime()
     })
   }
@@ -299,6 +323,7 @@ export class SecureChannelPool implements AsyncDisposable {
     // Also if nothing is kept ready: whoever asks again shall not be sent away for as long as the circuit may be OPEN.
     if (this.#isStarted || isRefused) this.#reconnecting.failed()
     if (!isRefused) {
+      this.#events.tell('connection:fail', undefined, error)
       this.#waiting.reject(error)
       this.#openMore()
     } else if (this.#members.size + this.#opening.size === 0) {
@@ -316,6 +341,7 @@ export class SecureChannelPool implements AsyncDisposable {
     if (reconnects !== undefined) this.#reconnects++
     const member = new Member(channel, (reconnects ?? -1) + 1, this.#clock.now(), this.#maxAgeMs())
     this.#members.set(channel, member)
+    this.#events.tell('connection:open', channel.id)
     this.#offer(member)
     this.#openMore()
   }
@@ -367,6 +393,7 @@ export class SecureChannelPool implements AsyncDisposable {
     if (member === undefined) return
     this.#members.delete(channel)
     this.#leaveIdle(member)
+    this.#events.tell('connection:close', channel.id, channel.closedBy)
     this.#errorsOfGone += channel.errors
     if (channel.outcome === 'failure') this.#opener.noteFailure()
     if (!member.isSurplus) this.#lost.push(member.reconnects)

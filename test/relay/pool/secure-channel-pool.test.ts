@@ -3,8 +3,9 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { TLSSocket } from 'node:tls'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { ManualClock } from '../../../src/core/index.ts'
+import { LATENCY_BOUNDS_MS, ManualClock, tripAt } from '../../../src/core/index.ts'
 import type { Channel } from '../../../src/relay/channel/channel.ts'
+import type { PoolEvent } from '../../../src/relay/pool/pool-events.ts'
 import type { PoolOptions } from '../../../src/relay/pool/pool-options.ts'
 import type { PooledChannel } from '../../../src/relay/pool/pooled-channel.ts'
 import { SecureChannelPool } from '../../../src/relay/pool/secure-channel-pool.ts'
@@ -611,4 +612,76 @@ test('an instance of the class is disposed of by draining', async () => {
     await ping(channel)
   }
   await expect(pool.getConnection()).rejects.toMatchObject({ name: 'PoolClosedError' })
+})
+
+describe('events', () => {
+  test('tell of channels that are opened and closed, with the reason, and of those that could not be', async () => {
+    await using made = await create()
+    const { pool, server } = made
+    const events: PoolEvent[] = []
+    const end = pool.onEvent(event => events.push(event))
+    const channel = await pool.getConnection()
+    channel.discard()
+    await server[Symbol.asyncDispose]()
+    await expect(pool.getConnection()).rejects.toMatchObject({ name: 'ConnectError' })
+    expect(events.map(({ type, connectionId }) => [type, connectionId])).toEqual([
+      ['connection:open', channel.id],
+      ['connection:close', channel.id],
+      ['connection:fail', undefined]
+    ])
+    expect(events.map(({ error }) => error?.name)).toEqual([undefined, 'ChannelClosedError', 'ConnectError'])
+    expect(new Set(events.map(({ endpoint }) => endpoint))).toEqual(new Set([pool.endpoint]))
+    end()
+    await expect(pool.getConnection()).rejects.toThrow()
+    expect(events).toHaveLength(3)
+  })
+
+  test('tell of the circuit, and not of calls that it refuses', async () => {
+    const { pool } = poolTo('127.0.0.1:1', { breaker: { readyToTrip: tripAt({ consecutiveFailures: 2 }) } })
+    const types: string[] = []
+    pool.onEvent(({ type }) => types.push(type))
+    for (let time = 0; time < 4; time++) await expect(pool.getConnection()).rejects.toThrow()
+    expect(types.filter(type => type !== 'health:change')).toEqual([
+      'connection:fail',
+      'circuit:open',
+      'connection:fail'
+    ])
+    pool.close()
+  })
+
+  test('that a listener throws at change nothing', async () => {
+    await using made = await create()
+    made.pool.onEvent(() => {
+      throw new Error('of the listener')
+    })
+    await using channel = await made.pool.getConnection()
+    await ping(channel)
+  })
+})
+
+test('answers are counted by how long they took, also those on channels that are gone', async () => {
+  await using made = await create()
+  const { pool, clock } = made
+  for (const ms of [7, 70]) {
+    const channel = await pool.getConnection()
+    await channel.writeAll(PING)
+    clock.advance(ms)
+    await channel.readExact(PING.length)
+    channel.discard()
+  }
+  const { answerTimes } = pool.getSummary()
+  expect(answerTimes).toMatchObject({ count: 2, sumMs: 77 })
+  expect(answerTimes.atMost[LATENCY_BOUNDS_MS.indexOf(10)]).toBe(1)
+})
+
+test('the summary is the status without what there is of each channel', async () => {
+  await using made = await create()
+  const { pool } = made
+  await using channel = await pool.getConnection()
+  await ping(channel)
+  const { connections, poolP95LatencyMs, ...rest } = pool.getStatus()
+  expect(pool.getSummary()).toEqual(rest)
+  expect(connections).toHaveLength(1)
+  expect(poolP95LatencyMs).toBe(connections[0]!.p95LatencyMs)
+  expect(pool.namespace).toBe('secure_channel')
 })
