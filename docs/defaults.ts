@@ -20,6 +20,12 @@ import {
   defaultSecureChannelOptions,
   defaultShutdownOptions
 } from 'bitswap-protection/relay'
+import {
+  defaultAlertOptions,
+  defaultAuditOptions,
+  defaultBitswapAlerts,
+  defaultWebhookOptions
+} from 'bitswap-protection/telemetry'
 
 /** Of the service only what it does not share with `Protection`. */
 const bitswapProtection = Object.fromEntries(
@@ -27,6 +33,9 @@ const bitswapProtection = Object.fromEntries(
 )
 
 const defaults: Readonly<Record<string, object>> = {
+  alerts: defaultAlertOptions,
+  audit: defaultAuditOptions,
+  bitswapAlerts: defaultBitswapAlerts,
   bitswapProtection,
   circuitBreaker: defaultCircuitBreakerOptions,
   health: defaultHealthOptions,
@@ -37,7 +46,8 @@ const defaults: Readonly<Record<string, object>> = {
   recovery: defaultRecoveryOptions,
   secureChannel: defaultSecureChannelOptions,
   shutdown: defaultShutdownOptions,
-  tripRule: defaultTripRule
+  tripRule: defaultTripRule,
+  webhooks: defaultWebhookOptions
 }
 
 /** A table stands between `<!-- defaults:NAME -->` and the next `<!-- /defaults -->`. */

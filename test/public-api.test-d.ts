@@ -46,6 +46,9 @@ import {
   tripAt
 } from 'bitswap-protection'
 import type { BitswapProtectionManager } from 'bitswap-protection/bitswap'
+import type { SecureChannel, SecureChannelPool } from 'bitswap-protection/relay'
+import type { EventSources, MetricsRegistry, TelemetrySources } from 'bitswap-protection/telemetry'
+import type { Registry } from 'prom-client'
 import { describe, expectTypeOf, test } from 'vitest'
 
 const protection = new Protection()
@@ -251,4 +254,17 @@ test('events of the service tell of whom and what, each by its type', () => {
     })
   }
   expectTypeOf(listen).toBeFunction()
+})
+
+describe('telemetry', () => {
+  test('takes what the two halves have, and registries of prom-client', () => {
+    type Sources = {
+      bitswap: BitswapProtectionManager[]
+      pools: SecureChannelPool[]
+      channels: SecureChannel[]
+    }
+    expectTypeOf<Sources>().toExtend<TelemetrySources>()
+    expectTypeOf<Sources>().toExtend<EventSources>()
+    expectTypeOf<Registry>().toExtend<MetricsRegistry>()
+  })
 })

@@ -2,6 +2,7 @@ import * as index from 'bitswap-protection'
 import * as bitswap from 'bitswap-protection/bitswap'
 import * as core from 'bitswap-protection/core'
 import * as relay from 'bitswap-protection/relay'
+import * as telemetry from 'bitswap-protection/telemetry'
 import { expect, test } from 'vitest'
 import packageJson from '../package.json' with { type: 'json' }
 
@@ -17,6 +18,7 @@ const coreNames = [
   'IGNORED',
   'InvalidOptionError',
   'IsolatedError',
+  'LATENCY_BOUNDS_MS',
   'ManualClock',
   'Protection',
   'ProtectionClosedError',
@@ -90,11 +92,24 @@ const relayNames = [
   'pingPeer'
 ]
 
+const telemetryNames = [
+  'AlertMonitor',
+  'AuditLog',
+  'Webhooks',
+  'defaultAlertOptions',
+  'defaultAuditOptions',
+  'defaultBitswapAlerts',
+  'defaultWebhookOptions',
+  'recordEvents',
+  'registerMetrics'
+]
+
 const subpaths: Record<string, { module: object; names: string[] }> = {
   '.': { module: index, names: [...coreNames, ...bitswapNames].sort() },
   './core': { module: core, names: coreNames },
   './bitswap': { module: bitswap, names: bitswapNames },
-  './relay': { module: relay, names: relayNames }
+  './relay': { module: relay, names: relayNames },
+  './telemetry': { module: telemetry, names: telemetryNames }
 }
 
 test('every subpath is pinned', () => {
