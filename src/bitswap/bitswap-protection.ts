@@ -21,6 +21,7 @@ import {
   type Clock,
   type CoreComponents,
   type Health,
+  InvalidOptionError,
   type Mode,
   type PeerStatus,
   type ProtectedFunction,
@@ -291,13 +292,13 @@ export class BitswapProtectionManager
   }
 
   /** What is known of a peer; `undefined` when there is no record of it. */
-  getPeerStatus(peer: PeerId): BitswapPeerStatus | undefined {
+  getPeerStatus(peer: PeerId | string): BitswapPeerStatus | undefined {
     const status = this.#protection.getPeerStatus(peer.toString())
     return status === undefined ? undefined : this.#withLink(status)
   }
 
   /** A peer's health; `undefined` when there is no record of it. */
-  getHealth(peer: PeerId): Health | undefined {
+  getHealth(peer: PeerId | string): Health | undefined {
     return this.#protection.getHealth(peer.toString())
   }
 
@@ -324,7 +325,7 @@ export class BitswapProtectionManager
   }
 
   /** Why a peer is treated as it is; `undefined` when there is no record of it. */
-  explain(peer: PeerId): BitswapExplanation | undefined {
+  explain(peer: PeerId | string): BitswapExplanation | undefined {
     const explanation = this.#protection.explain(peer.toString())
     return explanation && Object.freeze({ ...explanation, faults: this.#blocks.faults(peer.toString()) })
   }
@@ -346,13 +347,15 @@ export class BitswapProtectionManager
     return status.circuitState === 'HALF_OPEN' || status.healthStatus === 'UNHEALTHY' ? -1 : 0
   }
 
-  /** Keeps a peer from being called until {@link release}. @throws TableFullError */
-  isolate(peer: PeerId): void {
-    this.#protection.isolate(peer.toString())
+  /** Keeps a peer from being called until {@link release}. @throws InvalidOptionError; TableFullError */
+  isolate(peer: PeerId | string): void {
+    const key = peer.toString()
+    if (readPeerId(key) === undefined) throw new InvalidOptionError('peer', key, 'a peer id')
+    this.#protection.isolate(key)
   }
 
   /** Ends {@link isolate}: the peer is treated as it would be without it. */
-  release(peer: PeerId): void {
+  release(peer: PeerId | string): void {
     this.#protection.release(peer.toString())
   }
 

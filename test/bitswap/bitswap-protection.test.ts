@@ -692,6 +692,22 @@ describe('a peer that was held back is announced again', () => {
     expect(told).toEqual([[peer, connection]])
   })
 
+  test('when it is released by its id as text', async () => {
+    const { manager, node, peer, connection } = await createStarted()
+    const id = peer.toString()
+    const told = node.follow()
+    manager.isolate(id)
+    expect(manager.getPeerStatus(id)).toMatchObject({ isIsolated: true })
+    expect(manager.explain(id)?.verdict).toContain('Isolated')
+    expect(manager.getHealth(id)?.status).toBe('UNKNOWN')
+    manager.release(id)
+    expect(told).toEqual([[peer, connection]])
+    expect(() => manager.isolate('nobody')).toThrow(
+      expect.objectContaining({ option: 'peer', value: 'nobody' })
+    )
+    expect(manager.getPeerStatus('nobody')).toBe(undefined)
+  })
+
   test('when a suspicion turns out to be wrong', async () => {
     const { node, connection, attempt, advance } = await createStarted()
     const told = node.follow()
