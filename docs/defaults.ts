@@ -14,6 +14,7 @@ import {
   defaultRecoveryOptions,
   defaultTripRule
 } from 'bitswap-protection'
+import { defaultManagementOptions } from 'bitswap-protection/management'
 import {
   defaultHealthCheckOptions,
   defaultPoolOptions,
@@ -41,6 +42,7 @@ const defaults: Readonly<Record<string, object>> = {
   health: defaultHealthOptions,
   healthCheck: defaultHealthCheckOptions,
   inbound: defaultInboundOptions,
+  management: defaultManagementOptions,
   pool: defaultPoolOptions,
   protection: defaultProtectionOptions,
   recovery: defaultRecoveryOptions,

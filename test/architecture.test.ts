@@ -31,7 +31,8 @@ const layers: Readonly<Record<string, Layer>> = {
   telemetry: { folders: ['core'], packages: /^(prom-client|standardwebhooks|node:fs|node:fs\/promises)$/ },
   management: {
     folders: ['core', 'telemetry'],
-    packages: /^(fastify|@fastify\/.+|typebox(\/.+)?|lru-cache)$/
+    packages:
+      /^(fastify|@fastify\/.+|typebox(\/.+)?|lru-cache|prom-client|node:(crypto|http|stream|fs\/promises))$/
   },
   // The command: nobody imports it, so it has no export.
   cli: { folders: ['core', 'bitswap', 'relay', 'telemetry', 'management'], packages: /./ },

@@ -46,8 +46,14 @@ import {
   tripAt
 } from 'bitswap-protection'
 import type { BitswapProtectionManager } from 'bitswap-protection/bitswap'
-import type { SecureChannel, SecureChannelPool } from 'bitswap-protection/relay'
-import type { EventSources, MetricsRegistry, TelemetrySources } from 'bitswap-protection/telemetry'
+import type { Managed } from 'bitswap-protection/management'
+import type { memoryProtectionStatus, SecureChannel, SecureChannelPool } from 'bitswap-protection/relay'
+import type {
+  AlertMonitor,
+  EventSources,
+  MetricsRegistry,
+  TelemetrySources
+} from 'bitswap-protection/telemetry'
 import type { Registry } from 'prom-client'
 import { describe, expectTypeOf, test } from 'vitest'
 
@@ -256,13 +262,16 @@ test('events of the service tell of whom and what, each by its type', () => {
   expectTypeOf(listen).toBeFunction()
 })
 
-describe('telemetry', () => {
+describe('what shows', () => {
   test('takes what the two halves have, and registries of prom-client', () => {
-    type Sources = {
-      bitswap: BitswapProtectionManager[]
-      pools: SecureChannelPool[]
-      channels: SecureChannel[]
+    type Relay = { pools: SecureChannelPool[]; channels: SecureChannel[] }
+    type Sources = Relay & { bitswap: BitswapProtectionManager[] }
+    type Whole = Relay & {
+      bitswap: BitswapProtectionManager
+      memoryProtection: typeof memoryProtectionStatus
     }
+    expectTypeOf<AlertMonitor>().toExtend<NonNullable<Managed['alerts']>>()
+    expectTypeOf<Whole>().toExtend<Managed>()
     expectTypeOf<Sources>().toExtend<TelemetrySources>()
     expectTypeOf<Sources>().toExtend<EventSources>()
     expectTypeOf<Registry>().toExtend<MetricsRegistry>()

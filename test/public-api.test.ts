@@ -1,6 +1,7 @@
 import * as index from 'bitswap-protection'
 import * as bitswap from 'bitswap-protection/bitswap'
 import * as core from 'bitswap-protection/core'
+import * as management from 'bitswap-protection/management'
 import * as relay from 'bitswap-protection/relay'
 import * as telemetry from 'bitswap-protection/telemetry'
 import { expect, test } from 'vitest'
@@ -104,12 +105,15 @@ const telemetryNames = [
   'registerMetrics'
 ]
 
+const managementNames = ['ManagementServer', 'defaultManagementOptions']
+
 const subpaths: Record<string, { module: object; names: string[] }> = {
   '.': { module: index, names: [...coreNames, ...bitswapNames].sort() },
   './core': { module: core, names: coreNames },
   './bitswap': { module: bitswap, names: bitswapNames },
   './relay': { module: relay, names: relayNames },
-  './telemetry': { module: telemetry, names: telemetryNames }
+  './telemetry': { module: telemetry, names: telemetryNames },
+  './management': { module: management, names: managementNames }
 }
 
 test('every subpath is pinned', () => {

@@ -23,6 +23,7 @@ export interface PoolSummary {
   /** Whether there is a channel that was tried out, and the circuit is not OPEN. */
   readonly isHealthy: boolean
   readonly isDraining: boolean
+  readonly maxConnections: number
   /** Channels that stand, in use or not. */
   readonly activeConnections: number
   readonly idleConnections: number

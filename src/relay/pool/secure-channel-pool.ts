@@ -236,6 +236,7 @@ export class SecureChannelPool implements AsyncDisposable {
       endpoint: this.endpoint,
       isHealthy: this.#members.size > 0 && circuit?.circuitState !== 'OPEN',
       isDraining: this.#isDraining,
+      maxConnections: this.#options.maxConnections,
       activeConnections: this.#members.size,
       idleConnections: this.#idleCount,
       opening: this.#opening.size,

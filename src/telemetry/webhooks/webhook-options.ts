@@ -4,12 +4,7 @@ import { anyObject, durationMs, type Rules, resolveOptions, wholeNumber } from '
 /** What is told to others. */
 export type WebhookType = 'failover' | 'recovery' | 'degraded' | 'shutdown'
 
-const webhookTypes: readonly WebhookType[] = Object.freeze([
-  'failover',
-  'recovery',
-  'degraded',
-  'shutdown'
-])
+const webhookTypes: readonly WebhookType[] = Object.freeze(['failover', 'recovery', 'degraded', 'shutdown'])
 
 /** Who is told what, and how. Durations in ms. */
 export interface WebhookOptions {

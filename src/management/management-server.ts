@@ -1,0 +1,126 @@
+import type { FastifyRequest } from 'fastify'
+import { Registry } from 'prom-client'
+import { type Clock, systemClock } from '../core/index.ts'
+import { registerMetrics } from '../telemetry/index.ts'
+import { Access, type Visitor } from './access.ts'
+import { createHttpServer, type Server } from './http-server.ts'
+import type { Managed } from './managed.ts'
+import { type ManagementOptions, resolveManagementOptions } from './management-options.ts'
+import { alertRoutes } from './routes/alert-routes.ts'
+import { bitswapRoutes } from './routes/bitswap-routes.ts'
+import { healthRoutes, isHealth } from './routes/health-routes.ts'
+import { relayRoutes } from './routes/relay-routes.ts'
+import type { RouteContext } from './routes/route-context.ts'
+import type { ServiceFacts } from './wire/enhanced-status.ts'
+
+/** How long requests under way are waited for in the end, in ms. */
+const CLOSE_GRACE_MS = 5_000
+
+/** What a server can be given instead of what it makes or takes itself. */
+export interface ManagementComponents {
+  readonly clock?: Clock
+  /** What is shown under `/metrics` besides. */
+  readonly registry?: Registry
+  /** Told of what went wrong in the server itself. */
+  readonly onError?: (error: unknown) => void
+}
+
+/** Shows nodes, pools and channels over HTTP, and lets who has the token steer them. Nothing runs before {@link start}. */
+export class ManagementServer implements AsyncDisposable {
+  readonly #managed: Managed
+  readonly #options: Readonly<ManagementOptions>
+  readonly #clock: Clock
+  readonly #registry: Registry
+  readonly #onError: (error: unknown) => void
+  readonly #access: Access
+  #server: Server | undefined
+  #endMetrics: (() => void) | undefined
+  #isDraining = false
+  #startedAtMs = 0
+
+  /** @throws InvalidOptionError */
+  constructor(managed: Managed, options?: Partial<ManagementOptions>, components: ManagementComponents = {}) {
+    const { clock = systemClock, registry = new Registry(), onError = () => {} } = components
+    this.#managed = managed
+    this.#options = resolveManagementOptions(options)
+    this.#clock = clock
+    this.#registry = registry
+    this.#onError = onError
+    this.#access = new Access(this.#options.authToken)
+  }
+
+  /** Where it listens, as in `http://127.0.0.1:9090`; `undefined` while it does not. */
+  get url(): string | undefined {
+    return this.#server?.listeningOrigin
+  }
+
+  /** Listens from now on. @throws what the system says, such as that the port is taken */
+  async start(): Promise<void> {
+    if (this.#server !== undefined) return
+    const { bitswap, pools = [], channels = [] } = this.#managed
+    const server = await this.#create()
+    this.#server = server
+    this.#startedAtMs = this.#clock.now()
+    try {
+      await server.listen({ host: this.#options.host, port: this.#options.port })
+    } catch (error) {
+      this.#server = undefined
+      await server.close()
+      throw error
+    }
+    this.#endMetrics = registerMetrics(this.#registry, { bitswap: bitswap ? [bitswap] : [], pools, channels })
+  }
+
+  /** From now on it says that it is not ready, so that nothing new comes; all else is answered as before. */
+  drain(): void {
+    this.#isDraining = true
+  }
+
+  /** Answers what is under way, for some seconds at most, and listens no more. */
+  async stop(): Promise<void> {
+    const server = this.#server
+    if (server === undefined) return
+    this.#server = undefined
+    this.#endMetrics?.()
+    const cancel = this.#clock.schedule(() => server.server.closeAllConnections(), CLOSE_GRACE_MS)
+    await server.close()
+    cancel()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  #service(): ServiceFacts {
+    const { serviceName, version } = this.#options
+    return {
+      name: serviceName,
+      version,
+      isDraining: this.#isDraining,
+      uptimeMs: this.#clock.now() - this.#startedAtMs,
+      nowMs: this.#clock.wallTime()
+    }
+  }
+
+  async #create(): Promise<Server> {
+    const server = await createHttpServer(this.#options, isHealth, this.#onError)
+    const context: RouteContext = {
+      managed: this.#managed,
+      registry: this.#registry,
+      service: () => this.#service(),
+      look: async request => this.#access.look(visitor(request)),
+      steer: async request => this.#access.steer(visitor(request))
+    }
+    await server.register(healthRoutes(context))
+    await server.register(relayRoutes(context))
+    await server.register(bitswapRoutes(context))
+    await server.register(alertRoutes(context))
+    server.get('/openapi.json', { preParsing: context.look }, () => server.swagger())
+    return server
+  }
+}
+
+function visitor({ headers }: FastifyRequest): Visitor {
+  const token = headers['x-auth-token']
+  return { host: headers.host ?? '', token: typeof token === 'string' ? token : undefined }
+}
