@@ -101,6 +101,7 @@ const telemetryNames = [
   'defaultAuditOptions',
   'defaultBitswapAlerts',
   'defaultWebhookOptions',
+  'listenTo',
   'recordEvents',
   'registerMetrics'
 ]

@@ -6,6 +6,7 @@
 export type {
   ChannelDetails,
   Managed,
+  ManagedAlerts,
   ManagedBitswap,
   ManagedChannel,
   ManagedPool,

@@ -1,5 +1,12 @@
 import type { Explanation, Mode, PeerStatus } from '../core/index.ts'
-import type { Alert, BitswapSource, ChannelSource, PoolSource } from '../telemetry/index.ts'
+import type {
+  Alert,
+  BitswapSource,
+  ChannelSource,
+  EndpointEvents,
+  PeerEvents,
+  PoolSource
+} from '../telemetry/index.ts'
 
 // What the server needs of those it shows and steers. The classes of both halves have all of it.
 
@@ -12,11 +19,17 @@ export interface Managed {
   /** How secrets are protected in memory; not shown if not given. */
   readonly memoryProtection?: () => Promise<MemoryProtection>
   /** `AlertMonitor`; no alerts are shown if not given. */
-  readonly alerts?: { getAlerts(): readonly Alert[] } | undefined
+  readonly alerts?: ManagedAlerts | undefined
+}
+
+/** `AlertMonitor`. */
+export interface ManagedAlerts {
+  getAlerts(): readonly Alert[]
+  onAlert(listener: (alert: Alert) => void): () => void
 }
 
 /** `BitswapProtectionManager`. */
-export interface ManagedBitswap extends BitswapSource {
+export interface ManagedBitswap extends BitswapSource, PeerEvents {
   mode: Mode
   getPeerStatus(peer: string): PeerSnapshot | undefined
   peers(): Iterable<PeerSnapshot>
@@ -33,7 +46,7 @@ export interface PeerSnapshot extends PeerStatus {
 }
 
 /** `SecureChannelPool`. */
-export interface ManagedPool extends PoolSource {
+export interface ManagedPool extends PoolSource, EndpointEvents {
   getStatus(): PoolDetails
 }
 
@@ -54,7 +67,7 @@ export interface PoolDetails extends ReturnType<PoolSource['getSummary']> {
 }
 
 /** `SecureChannel`. */
-export interface ManagedChannel extends ChannelSource {
+export interface ManagedChannel extends ChannelSource, EndpointEvents {
   getStatus(): ChannelDetails
   isolate(endpoint: string): Promise<void>
   release(endpoint: string): void

@@ -1,13 +1,15 @@
 import type { FastifyRequest } from 'fastify'
 import { Registry } from 'prom-client'
 import { type Clock, systemClock } from '../core/index.ts'
-import { registerMetrics } from '../telemetry/index.ts'
+import { listenTo, registerMetrics } from '../telemetry/index.ts'
 import { Access, type Visitor } from './access.ts'
+import { EventStreams } from './event-streams.ts'
 import { createHttpServer, type Server } from './http-server.ts'
 import type { Managed } from './managed.ts'
 import { type ManagementOptions, resolveManagementOptions } from './management-options.ts'
 import { alertRoutes } from './routes/alert-routes.ts'
 import { bitswapRoutes } from './routes/bitswap-routes.ts'
+import { eventRoutes } from './routes/event-routes.ts'
 import { healthRoutes, isHealth } from './routes/health-routes.ts'
 import { relayRoutes } from './routes/relay-routes.ts'
 import type { RouteContext } from './routes/route-context.ts'
@@ -33,8 +35,10 @@ export class ManagementServer implements AsyncDisposable {
   readonly #registry: Registry
   readonly #onError: (error: unknown) => void
   readonly #access: Access
+  readonly #streams: EventStreams
   #server: Server | undefined
-  #endMetrics: (() => void) | undefined
+  /** Each ends something that was begun with the server. */
+  #ends: ReadonlyArray<() => void> = []
   #isDraining = false
   #startedAtMs = 0
 
@@ -47,6 +51,7 @@ export class ManagementServer implements AsyncDisposable {
     this.#registry = registry
     this.#onError = onError
     this.#access = new Access(this.#options.authToken)
+    this.#streams = new EventStreams(clock)
   }
 
   /** Where it listens, as in `http://127.0.0.1:9090`; `undefined` while it does not. */
@@ -57,7 +62,7 @@ export class ManagementServer implements AsyncDisposable {
   /** Listens from now on. @throws what the system says, such as that the port is taken */
   async start(): Promise<void> {
     if (this.#server !== undefined) return
-    const { bitswap, pools = [], channels = [] } = this.#managed
+    const { bitswap, pools = [], channels = [], alerts } = this.#managed
     const server = await this.#create()
     this.#server = server
     this.#startedAtMs = this.#clock.now()
@@ -68,7 +73,12 @@ export class ManagementServer implements AsyncDisposable {
       await server.close()
       throw error
     }
-    this.#endMetrics = registerMetrics(this.#registry, { bitswap: bitswap ? [bitswap] : [], pools, channels })
+    const sources = { bitswap: bitswap ? [bitswap] : [], pools, channels }
+    this.#ends = [
+      registerMetrics(this.#registry, sources),
+      listenTo(sources, (type, fields) => this.#streams.tell(type, fields)),
+      ...(alerts ? [alerts.onAlert(alert => this.#streams.tell('alert', alert))] : [])
+    ]
   }
 
   /** From now on it says that it is not ready, so that nothing new comes; all else is answered as before. */
@@ -81,7 +91,8 @@ export class ManagementServer implements AsyncDisposable {
     const server = this.#server
     if (server === undefined) return
     this.#server = undefined
-    this.#endMetrics?.()
+    for (const end of this.#ends) end()
+    this.#streams.close()
     const cancel = this.#clock.schedule(() => server.server.closeAllConnections(), CLOSE_GRACE_MS)
     await server.close()
     cancel()
@@ -115,6 +126,7 @@ export class ManagementServer implements AsyncDisposable {
     await server.register(relayRoutes(context))
     await server.register(bitswapRoutes(context))
     await server.register(alertRoutes(context))
+    await server.register(eventRoutes(context, this.#streams))
     server.get('/openapi.json', { preParsing: context.look }, () => server.swagger())
     return server
   }

@@ -15,7 +15,9 @@ export {
 export { type AuditComponents, AuditLog, type AuditOptions, defaultAuditOptions } from './audit/audit-log.ts'
 export {
   type EndpointEvents,
+  type EventListener,
   type EventSources,
+  listenTo,
   type PeerEvents,
   recordEvents
 } from './audit/recorded-events.ts'

@@ -748,3 +748,94 @@ describe('a server', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 })
+
+describe('events', () => {
+  /** Listens, and collects what is told. */
+  async function listen(server: ManagementServer, headers: Record<string, string> = {}) {
+    const ending = new AbortController()
+    const response = await fetch(`${server.url}/api/v1/events`, {
+      headers: { ...WITH_TOKEN, ...headers },
+      signal: ending.signal
+    })
+    let received = ''
+    const reading = (async () => {
+      for await (const chunk of response.body!) received += Buffer.from(chunk).toString()
+    })().catch(() => {})
+    /** Resolves once this has come. */
+    const until = async (part: string): Promise<string> => {
+      while (!received.includes(part)) await new Promise(resolve => setImmediate(resolve))
+      return received
+    }
+    return { response, until, reading, end: () => ending.abort(), received: () => received }
+  }
+
+  test('are told as they happen, of peers, endpoints and alerts', async () => {
+    const { node, protection, clock } = createNode()
+    const made = createChannel()
+    const alerts = new AlertMonitor({ bitswap: [node] }, { fireAfterMs: 0 }, { clock: new ManualClock() })
+    const { server } = await start({ bitswap: node, channels: [made.channel], alerts })
+    const { response, until, end } = await listen(server)
+    expect(response.headers.get('content-type')).toBe('text/event-stream')
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff')
+    protection.isolate('peer-a')
+    await until('event: isolate\n')
+    await made.channel.isolate('b:1')
+    alerts.look()
+    const text = await until('event: alert\n')
+    expect(text).toContain(
+      `id: 1\nevent: isolate\ndata: ${JSON.stringify({ at: clock.wallTime(), peer: 'peer-a' })}\n\n`
+    )
+    expect(text).toMatch(/id: 2\nevent: node:isolated\ndata: \{"endpoint":"b:1","role":"primary"/)
+    expect(text).toMatch(
+      /event: alert\ndata: \{"name":"openCircuitShare","subject":"bitswap","isFiring":true/
+    )
+    end()
+    await made.channel.close()
+  })
+
+  test('that were missed are told to who comes back', async () => {
+    const { node, protection } = createNode()
+    const { server } = await start({ bitswap: node })
+    for (const key of ['peer-a', 'peer-b', 'peer-c']) protection.isolate(key)
+    const back = await listen(server, { 'last-event-id': '1' })
+    const text = await back.until('peer-c')
+    expect(text).not.toContain('peer-a')
+    expect(text).toContain('peer-b')
+    back.end()
+    const first = await listen(server)
+    protection.isolate('peer-d')
+    expect(await first.until('peer-d')).not.toContain('peer-c')
+    first.end()
+  })
+
+  test('come with a sign of life now and then, as long as anybody listens', async () => {
+    const { server, clock } = await start()
+    const { until, end } = await listen(server)
+    clock.advance(5_000)
+    await until(': alive')
+    expect(clock.pendingTimers).toBe(1)
+    end()
+    while (clock.pendingTimers > 0) {
+      await new Promise(resolve => setImmediate(resolve))
+      clock.advance(5_000)
+    }
+  })
+
+  test('end with the server, and so does listening', async () => {
+    const { node, protection } = createNode()
+    const { server } = await start({ bitswap: node })
+    const { reading, received } = await listen(server)
+    await server.stop()
+    await reading
+    protection.isolate('peer-a')
+    expect(received()).not.toContain('peer-a')
+  })
+
+  test('are for a hundred at once', async () => {
+    const { server } = await start()
+    const listeners = await Promise.all(Array.from({ length: 100 }, () => listen(server)))
+    const { response } = await listen(server)
+    expect(response.status).toBe(503)
+    for (const { end } of listeners) end()
+  })
+})

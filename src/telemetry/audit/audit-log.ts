@@ -1,6 +1,7 @@
 import { type Clock, InvalidOptionError, systemClock } from '../../core/index.ts'
 import { type Rules, resolveOptions, text, wholeNumber } from '../../core/options.ts'
 import { LineFile } from '../line-file.ts'
+import { plain } from '../plain.ts'
 
 /** Where it is kept, and how much of it. */
 export interface AuditOptions {
@@ -30,9 +31,6 @@ export interface AuditComponents {
   /** Told why something could not be written. */
   readonly onError?: (error: unknown) => void
 }
-
-/** An entry in what is not longer than this, in characters. */
-const MAX_TEXT = 1_000
 
 /**
  * What happened and what was decided, as lines of JSON: `{"at":"2026-11-22T10:00:00.000Z","type":"node:down", … }`. Nobody waits for
@@ -82,11 +80,4 @@ export class AuditLog implements AsyncDisposable {
     const first = { at: new Date(this.#clock.wallTime()).toISOString(), type }
     this.#file.write(JSON.stringify({ ...first, ...fields, ...first }, plain))
   }
-}
-
-/** What JSON has no form for, in words; and no text without end. */
-function plain(_: string, value: unknown): unknown {
-  if (value instanceof Error) return { name: value.name, message: value.message }
-  if (typeof value === 'bigint') return `${value}`
-  return typeof value === 'string' && value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value
 }

@@ -36,21 +36,29 @@ const peerEventTypes: readonly ProtectionEventType[] = [
   'release'
 ]
 
-/** Writes down whatever happens to peers and endpoints; the function returned ends that. */
-export function recordEvents(
-  log: AuditLog,
-  { bitswap = [], pools = [], channels = [] }: EventSources
+/** Told what happened, and to whom: with `peer` or `endpoint`, and what else is known. */
+export type EventListener = (type: string, fields: object) => void
+
+/** Listens to whatever happens to peers and endpoints; the function returned ends that. */
+export function listenTo(
+  { bitswap = [], pools = [], channels = [] }: EventSources,
+  listener: EventListener
 ): () => void {
-  const onPeerEvent = ({ detail }: PeerEvent): void => {
-    const { type, key, ...rest } = detail
-    log.record(type, { peer: key, ...rest })
+  const onPeerEvent = ({ detail: { type, key, ...rest } }: PeerEvent): void => {
+    // In place of the peer id as libp2p has it.
+    listener(type, { ...rest, peer: key })
   }
   for (const node of bitswap) for (const type of peerEventTypes) node.addEventListener(type, onPeerEvent)
   const ends = [...pools, ...channels].map(endpoints =>
-    endpoints.onEvent(({ type, ...rest }) => log.record(type, rest))
+    endpoints.onEvent(({ type, ...rest }) => listener(type, rest))
   )
   return () => {
     for (const node of bitswap) for (const type of peerEventTypes) node.removeEventListener(type, onPeerEvent)
     for (const end of ends) end()
   }
+}
+
+/** Writes down whatever happens to peers and endpoints; the function returned ends that. */
+export function recordEvents(log: AuditLog, sources: EventSources): () => void {
+  return listenTo(sources, (type, fields) => log.record(type, fields))
 }

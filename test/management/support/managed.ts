@@ -8,6 +8,11 @@ export function createNode() {
   const { protection, clock } = createProtection({ maxEjectedShare: 1 })
   const metrics = new ProtectionMetrics(undefined, () => protection.getOverallStatus())
   const connected = new Set<string>()
+  const events = new EventTarget()
+  // As the service tells them, with the peer as libp2p has it.
+  protection.onEvent(detail =>
+    events.dispatchEvent(new CustomEvent(detail.type, { detail: { ...detail, peer: {} } }))
+  )
   const withLink = (status: ReturnType<typeof protection.getPeerStatus>): PeerSnapshot | undefined =>
     status && { ...status, isConnected: connected.has(status.key), openTimeMs: 7, pendingWants: 1 }
   const node: ManagedBitswap = {
@@ -27,7 +32,9 @@ export function createNode() {
       if (!peer.startsWith('peer-')) throw new InvalidOptionError('peer', peer, 'a peer id')
       protection.isolate(peer)
     },
-    release: peer => protection.release(peer)
+    release: peer => protection.release(peer),
+    addEventListener: (type, listener) => events.addEventListener(type, listener as never),
+    removeEventListener: (type, listener) => events.removeEventListener(type, listener as never)
   }
   return { node, protection, clock: clock as ManualClock, connected, metrics }
 }

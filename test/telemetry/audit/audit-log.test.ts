@@ -119,7 +119,9 @@ describe('events', () => {
     const clock = new ManualClock()
     const events = new EventTarget()
     const protection = new Protection({}, { clock })
-    protection.onEvent(detail => events.dispatchEvent(new CustomEvent(detail.type, { detail })))
+    protection.onEvent(detail =>
+      events.dispatchEvent(new CustomEvent(detail.type, { detail: { ...detail, peer: { an: 'object' } } }))
+    )
     const { log } = create({}, clock)
     const end = recordEvents(log, { bitswap: [events as never] })
     protection.isolate('peer-a')
