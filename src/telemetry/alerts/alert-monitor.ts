@@ -9,7 +9,7 @@ import { EndpointWatch } from './endpoint-watch.ts'
 /** What a monitor can be given instead of what it takes itself. */
 export interface AlertComponents {
   readonly clock?: Clock
-  /** Told of what listeners throw. */
+  /** Told of what listeners throw, and those that are watched. */
   readonly onError?: (error: unknown) => void
 }
 
@@ -26,6 +26,7 @@ export class AlertMonitor implements Disposable {
   readonly #clock: Clock
   readonly #watchers: readonly Watcher[]
   readonly #notifier: Notifier<Alert>
+  readonly #onError: (error: unknown) => void
   #cancel: (() => void) | undefined
 
   /** @throws InvalidOptionError */
@@ -34,6 +35,7 @@ export class AlertMonitor implements Disposable {
     this.#setup = resolveAlertOptions(options)
     this.#clock = clock
     this.#notifier = new Notifier(onError)
+    this.#onError = onError
     this.#watchers = watchersOf(sources, this.#setup)
   }
 
@@ -69,8 +71,14 @@ export class AlertMonitor implements Disposable {
   look(): void {
     const now = this.#clock.now()
     const wallTime = this.#clock.wallTime()
-    for (const watcher of this.#watchers)
-      for (const alert of watcher.look(now, wallTime)) this.#notifier.tell(alert)
+    for (const watcher of this.#watchers) {
+      try {
+        for (const alert of watcher.look(now, wallTime)) this.#notifier.tell(alert)
+      } catch (error) {
+        // One that cannot be looked at does not hide the others.
+        this.#onError(error)
+      }
+    }
   }
 }
 

@@ -39,7 +39,7 @@ export interface AlertOptions extends EndpointAlerts {
   bitswap: Partial<BitswapAlerts>
   /** How often all is looked at, from 100. */
   intervalMs: number
-  /** Over how long rates and means are taken, from 1000. */
+  /** Over how long rates and means are taken: from 1000, and from `intervalMs` up to a thousand times that. */
   windowMs: number
   /** In a window of fewer events nothing is said about rates and means, from 1. */
   minEvents: number
@@ -67,6 +67,9 @@ export const defaultAlertOptions: Readonly<AlertOptions> = Object.freeze({
   fireAfterMs: 10_000,
   resolveAfterMs: 30_000
 })
+
+/** What was seen at each look is kept for the length of the window. */
+const MAX_LOOKS = 1_000
 
 const endpointRules: Rules<EndpointAlerts> = {
   connectionFailureRate: orFalse(numberBetween(0, 1)),
@@ -101,11 +104,13 @@ export interface AlertSetup extends Omit<Readonly<AlertOptions>, 'bitswap'> {
 export function resolveAlertOptions(options: Partial<AlertOptions> | undefined): AlertSetup {
   const resolved = resolveOptions('alerts', defaultAlertOptions, options, rules)
   const bitswap = resolveOptions('alerts.bitswap', defaultBitswapAlerts, resolved.bitswap, bitswapRules)
-  if (resolved.windowMs >= resolved.intervalMs) return Object.freeze({ ...resolved, bitswap })
+  const { windowMs, intervalMs } = resolved
+  if (windowMs >= intervalMs && windowMs <= MAX_LOOKS * intervalMs)
+    return Object.freeze({ ...resolved, bitswap })
   throw new InvalidOptionError(
     'alerts.windowMs',
-    resolved.windowMs,
-    `no less than intervalMs, ${resolved.intervalMs}`
+    windowMs,
+    `from intervalMs, ${intervalMs}, up to ${MAX_LOOKS} times that`
   )
 }
 

@@ -241,6 +241,21 @@ describe('a monitor', () => {
     expect(told).toEqual([])
   })
 
+  test('goes on with the others if one cannot be looked at', () => {
+    const { pool, protection } = createPool()
+    const broken = {
+      getOverallStatus: () => {
+        throw new Error('of the node')
+      }
+    }
+    const { clock, monitor, told, errors } = watch({ bitswap: [broken], pools: [pool] })
+    monitor.start()
+    protection.isolate('relay:443')
+    clock.advance(10_000)
+    expect(told).toEqual(['5 s circuitBreakerOpen relay:443 1'])
+    expect(errors).toEqual([new Error('of the node'), new Error('of the node')])
+  })
+
   test('tells each change to whoever listens, and to nobody who does not any more', () => {
     const { pool, protection } = createPool()
     const { monitor, errors, told } = watch({ pools: [pool] })
@@ -262,6 +277,7 @@ describe('a monitor', () => {
     ['alerts.consecutiveFailures', { consecutiveFailures: 0 }],
     ['alerts.bitswap.openCircuitShare', { bitswap: { openCircuitShare: 2 } }],
     ['alerts.windowMs', { windowMs: 4_000 }],
+    ['alerts.windowMs', { windowMs: 5_000_001 }],
     ['alerts.latency', { latency: 1 }]
   ])('does not begin with a wrong option: %s', (option, options) => {
     expect(() => new AlertMonitor({}, options)).toThrow(expect.objectContaining({ option }))
