@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { request as httpsRequest } from 'node:https'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { Registry } from 'prom-client'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../src/core/index.ts'
 import { type Managed, type ManagementOptions, ManagementServer } from '../../src/management/index.ts'
@@ -343,6 +344,13 @@ describe('peers', () => {
       expect(names((await ask(`${path}?size=4&page=3`)).body)).toEqual(['peer-8', 'peer-9'])
       expect(names((await ask(`${path}?page=9`)).body)).toEqual([])
     }
+  })
+
+  test('that are as good as each other are sorted by their ids', async () => {
+    const { node, protection } = createNode()
+    for (const key of ['peer-c', 'peer-a', 'peer-b']) protection.admit(key).settle('success')
+    const { ask } = await start({ bitswap: node })
+    expect(names((await ask('/status/peers')).body)).toEqual(['peer-a', 'peer-b', 'peer-c'])
   })
 
   test('are sorted and filtered as is asked for', async () => {
@@ -721,6 +729,30 @@ describe('a server', () => {
     await server.start()
     expect((await fetch(`${server.url}/health`)).status).toBe(200)
     await server.stop()
+  })
+
+  test('leaves nothing behind', async () => {
+    const { node, protection } = createNode()
+    const made = createChannel()
+    const registry = new Registry()
+    const removed: string[] = []
+    const { removeEventListener } = node
+    node.removeEventListener = (type, listener) => {
+      removed.push(type)
+      removeEventListener(type, listener)
+    }
+    const server = new ManagementServer(
+      { bitswap: node, channels: [made.channel] },
+      { port: 0 },
+      { registry }
+    )
+    await server.start()
+    expect(registry.getMetricsAsArray().length).toBeGreaterThan(20)
+    await server.stop()
+    expect(registry.getMetricsAsArray()).toEqual([])
+    expect(removed).toHaveLength(9)
+    protection.isolate('peer-a')
+    await made.channel.close()
   })
 
   test('tells that its port is taken, and can be started later', async () => {

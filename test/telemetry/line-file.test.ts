@@ -108,6 +108,13 @@ describe('a file that would get too large', () => {
     ])
   })
 
+  test('is not set aside while it is empty', async () => {
+    await using file = create(10, 3)
+    file.write('x'.repeat(50))
+    await file.flush()
+    expect(await readdir(folder)).toEqual(['log'])
+  })
+
   test('counts bytes, not characters', async () => {
     await using file = create(10, 3)
     file.write('ääää')
