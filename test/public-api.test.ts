@@ -129,3 +129,7 @@ test.each(Object.entries(subpaths))('%s exports these names', (_, { module, name
 test('the index exports what the others do', () => {
   expect({ ...index }).toEqual({ ...core, ...bitswap })
 })
+
+test('the server calls itself by the version of the package', () => {
+  expect(management.defaultManagementOptions.version).toBe(packageJson.version)
+})

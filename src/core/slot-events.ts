@@ -1,14 +1,17 @@
 /** What a table tells of, by slot. */
-export type ProtectionEventType =
-  | 'circuit:open'
-  | 'circuit:half-open'
-  | 'circuit:close'
-  | 'recovery:start'
-  | 'recovery:complete'
-  | 'recovery:relapse'
-  | 'health:change'
-  | 'isolate'
-  | 'release'
+export const protectionEventTypes = [
+  'circuit:open',
+  'circuit:half-open',
+  'circuit:close',
+  'recovery:start',
+  'recovery:complete',
+  'recovery:relapse',
+  'health:change',
+  'isolate',
+  'release'
+] as const
+
+export type ProtectionEventType = (typeof protectionEventTypes)[number]
 
 /** Called when a public operation of the table that changed something is complete. */
 export type SlotEventHandler = (

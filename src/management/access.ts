@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { isLoopback } from './management-options.ts'
+import { isLoopback } from '../telemetry/loopback.ts'
 import { Problem } from './problem.ts'
 
 /** What of a request says who sent it. */

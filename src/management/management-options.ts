@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '../core/index.ts'
 import { anyObject, type Rule, type Rules, resolveOptions, text, wholeNumber } from '../core/options.ts'
+import { isLoopback } from '../telemetry/loopback.ts'
 
 /** The certificate of the server, and of its clients. */
 export interface ServerTlsOptions {
@@ -83,10 +84,6 @@ export function resolveManagementOptions(
       '127.0.0.1, ::1 or localhost as long as there is no authToken'
     )
   return resolved
-}
-
-export function isLoopback(host: string): boolean {
-  return ['localhost', '::1', '[::1]'].includes(host) || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
 function isToken(value: unknown): boolean {

@@ -3,10 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { lookAtRelay } from '../relay-view.ts'
 import { durationText } from '../wire/duration.ts'
 import { Health, health, Liveness } from '../wire/health.ts'
-import type { RouteContext } from './route-context.ts'
-
-/** In seconds: who asks whether it is ready while it is not is to ask again. */
-const RETRY_AFTER_S = 5
+import { RETRY_AFTER_S, type RouteContext } from './route-context.ts'
 
 const paths: readonly string[] = ['/health', '/ready', '/healthz', '/api/v1/secure-channel/health']
 

@@ -5,10 +5,7 @@ import { lookAtRelay } from '../relay-view.ts'
 import { Connection, connectionsOf, PoolStatus, poolStatus } from '../wire/connections.ts'
 import { EnhancedStatus, enhancedStatus } from '../wire/enhanced-status.ts'
 import { SecureChannelStatus, Stats, secureChannelStatus, stats } from '../wire/secure-channel.ts'
-import { ProblemBody, type RouteContext } from './route-context.ts'
-
-/** In seconds. */
-const RETRY_AFTER_S = 5
+import { ProblemBody, RETRY_AFTER_S, type RouteContext } from './route-context.ts'
 
 const EndpointBody = Type.Object({
   endpoint: Type.String({ maxLength: 300, description: 'host:port of a node' })

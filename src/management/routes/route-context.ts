@@ -4,6 +4,9 @@ import { Type } from 'typebox'
 import type { Managed } from '../managed.ts'
 import type { ServiceFacts } from '../wire/enhanced-status.ts'
 
+/** Whoever is told that it is not well, or not ready, may ask again after this long, in seconds. */
+export const RETRY_AFTER_S = 5
+
 /** What all routes have in common. */
 export interface RouteContext {
   readonly managed: Managed

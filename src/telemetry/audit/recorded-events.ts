@@ -1,4 +1,5 @@
 import type { ProtectionEventType } from '../../core/index.ts'
+import { protectionEventTypes } from '../../core/slot-events.ts'
 import type { AuditLog } from './audit-log.ts'
 
 /** Something that happened to a peer, as `BitswapProtectionManager` tells it. */
@@ -24,18 +25,6 @@ export interface EventSources {
   readonly channels?: readonly EndpointEvents[]
 }
 
-const peerEventTypes: readonly ProtectionEventType[] = [
-  'circuit:open',
-  'circuit:half-open',
-  'circuit:close',
-  'recovery:start',
-  'recovery:complete',
-  'recovery:relapse',
-  'health:change',
-  'isolate',
-  'release'
-]
-
 /** Told what happened, and to whom: with `peer` or `endpoint`, and what else is known. */
 export type EventListener = (type: string, fields: object) => void
 
@@ -48,12 +37,14 @@ export function listenTo(
     // In place of the peer id as libp2p has it.
     listener(type, { ...rest, peer: key })
   }
-  for (const node of bitswap) for (const type of peerEventTypes) node.addEventListener(type, onPeerEvent)
+  for (const node of bitswap)
+    for (const type of protectionEventTypes) node.addEventListener(type, onPeerEvent)
   const ends = [...pools, ...channels].map(endpoints =>
     endpoints.onEvent(({ type, ...rest }) => listener(type, rest))
   )
   return () => {
-    for (const node of bitswap) for (const type of peerEventTypes) node.removeEventListener(type, onPeerEvent)
+    for (const node of bitswap)
+      for (const type of protectionEventTypes) node.removeEventListener(type, onPeerEvent)
     for (const end of ends) end()
   }
 }

@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '../../core/index.ts'
 import { anyObject, durationMs, type Rules, resolveOptions, wholeNumber } from '../../core/options.ts'
+import { isLoopback } from '../loopback.ts'
 
 /** What is told to others. */
 export type WebhookType = 'failover' | 'recovery' | 'degraded' | 'shutdown'
@@ -81,8 +82,4 @@ function isAddress(value: unknown): boolean {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
   if (url === undefined || url.username !== '' || url.password !== '') return false
   return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
 }

@@ -6,6 +6,7 @@ import {
 } from '../../../src/bitswap/index.ts'
 import type { RecordDatastore } from '../../../src/bitswap/peer-records.ts'
 import { ManualClock, tripAt } from '../../../src/core/index.ts'
+import { protectionEventTypes } from '../../../src/core/slot-events.ts'
 import { STEP_MS, TIMEOUT_MS } from '../../support/deterministic-protection.ts'
 import type { Attempt } from './gate.ts'
 import { type TestBlock, wants } from './messages.ts'
@@ -14,17 +15,7 @@ import { type FakeConnection, FakeNode } from './node.ts'
 import { peerOf } from './peers.ts'
 import { settle } from './streams.ts'
 
-export const eventTypes: ReadonlyArray<keyof BitswapProtectionEvents> = [
-  'circuit:open',
-  'circuit:half-open',
-  'circuit:close',
-  'recovery:start',
-  'recovery:complete',
-  'recovery:relapse',
-  'health:change',
-  'isolate',
-  'release'
-]
+export const eventTypes: ReadonlyArray<keyof BitswapProtectionEvents> = protectionEventTypes
 
 /**
  * The service on a node without a network, in time moved by hand: circuits open at two failures in a row, are tried

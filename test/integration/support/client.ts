@@ -21,6 +21,7 @@ import {
 } from '../../../src/bitswap/index.ts'
 import type { Block } from '../../../src/cli/swarm/blocks.ts'
 import type { CoreComponents, RejectionReason } from '../../../src/core/index.ts'
+import { protectionEventTypes } from '../../../src/core/slot-events.ts'
 import { until } from './waiting.ts'
 
 export const BITSWAP = '/ipfs/bitswap/1.2.0'
@@ -53,17 +54,7 @@ export interface ClientPlan {
 
 type Services = { identify: Identify; ping: Ping; protection: BitswapProtectionManager }
 
-const eventTypes: ReadonlyArray<keyof BitswapProtectionEvents> = [
-  'circuit:open',
-  'circuit:half-open',
-  'circuit:close',
-  'recovery:start',
-  'recovery:complete',
-  'recovery:relapse',
-  'health:change',
-  'isolate',
-  'release'
-]
+const eventTypes: ReadonlyArray<keyof BitswapProtectionEvents> = protectionEventTypes
 
 /** A stock Helia node with the service, which fetches from the peers it is told to connect to. */
 export class Client implements AsyncDisposable {
