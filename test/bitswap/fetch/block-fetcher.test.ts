@@ -205,6 +205,26 @@ describe('a peer that is known', () => {
     expect(b.takeMessages()).toEqual([])
   })
 
+  test.each([
+    [40, 6],
+    [60, 4],
+    [200, 1]
+  ])(
+    'at %d ms a block is asked for %d of six, before the rest would take it a quarter of a second',
+    async (everyMs, own) => {
+      const bench = new Bench({ hedgeShare: 0 })
+      const [a] = (await withKnown(bench, everyMs)) as [FakePeer]
+      while (bench.fetcher.takeTrial());
+      const others = bench.connect(9)
+      for (let number = 0; number < 6; number++) bench.get(number)
+      await bench.settle()
+      expect(a.takeLines()).toHaveLength(own)
+      // The rest is asked of those that are new, one of each.
+      const perPeer = others.map(peer => peer.takeLines().length).sort((one, other) => other - one)
+      expect(perPeer.slice(0, 6)).toEqual([...Array(6 - own).fill(1), ...Array(own).fill(0)])
+    }
+  )
+
   test('shows what one that is new is like, for whom nobody waits', async () => {
     const bench = new Bench()
     const [a] = (await withKnown(bench, 50)) as [FakePeer]
@@ -1660,8 +1680,8 @@ describe('a peer that recovers', () => {
       await bench.settle()
       expect(got.bytes).toBeDefined()
     }
-    // And once besides each, as they had not delivered anything yet.
-    expect(asked).toEqual({ recovering: 11, other: 11 })
+    // And the other once besides, as neither had delivered anything yet.
+    expect(asked).toEqual({ recovering: 10, other: 11 })
   })
 
   test('is asked for every block that nobody else can be asked for', async () => {

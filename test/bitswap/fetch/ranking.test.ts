@@ -10,13 +10,17 @@ function ranking(suppliers: readonly Supplier[], standings = new Map<Supplier, S
   return rank(suppliers, MULTIHASH, standingOf, NOW_MS)
 }
 
+function standingOf(supplier: Supplier): Standing {
+  return supplier.pace.isKnown || supplier.hasPromised(MULTIHASH) ? 'ORDINARY' : 'UNKNOWN'
+}
+
 /** Where those that are ranked stand in `suppliers`, the best first. */
 function order(suppliers: readonly Supplier[], standings?: Map<Supplier, Standing>): number[] {
   return ranking(suppliers, standings).map(({ supplier }) => suppliers.indexOf(supplier))
 }
 
-function costs(suppliers: readonly Supplier[]): number[] {
-  return ranking(suppliers).map(({ costMs }) => costMs)
+function costs(suppliers: readonly Supplier[], standings?: Map<Supplier, Standing>): number[] {
+  return ranking(suppliers, standings).map(({ costMs }) => costMs)
 }
 
 describe('peers are ranked', () => {
@@ -50,18 +54,30 @@ describe('peers are ranked', () => {
     expect(order(suppliers)).toEqual([1, 0])
   })
 
+  const promised = (number: number): Supplier => {
+    const supplier = supplierOf(number)
+    supplier.told(MULTIHASH, true)
+    return supplier
+  }
+
   test.each([
-    ['the quickest of those that are known', [400, undefined, 200], [200, 200, 400]],
-    ['a second, if nobody is quicker', [3_000, undefined], [1_000, 3_000]],
-    ['a second, if nobody is known', [undefined], [1_000]]
-  ])('who is not known as %s', (_, blocksMs, expected) => {
-    expect(costs(blocksMs.map((ms, number) => supplierOf(number + 1, ms)))).toEqual(expected)
+    ['half a second', [supplierOf(1, 3_000), supplierOf(2), supplierOf(3, 200)], [200, 500, 3_000]],
+    ['half a second, if nobody is known', [supplierOf(1)], [500]],
+    ['the quickest, if it has promised the block', [supplierOf(1, 30), promised(2)], [30, 300]],
+    [
+      'half a second, if it has promised and nobody is quicker',
+      [supplierOf(1, 900), promised(2)],
+      [500, 9_000]
+    ]
+  ])('who is not known as %s', (_, suppliers, expected) => {
+    const standings = new Map(suppliers.map(supplier => [supplier, standingOf(supplier)]))
+    expect(costs(suppliers, standings)).toEqual(expected)
   })
 
   test.each([
     [
       ['PROBATION', 'UNKNOWN', 'ORDINARY', 'LAST_RESORT', 'ORDINARY'],
-      [2, 4]
+      [1, 2, 4]
     ],
     [['LAST_RESORT', 'PROBATION', 'UNKNOWN'], [2]],
     [['LAST_RESORT', 'PROBATION'], [1]],
@@ -88,6 +104,20 @@ describe('one of the best', () => {
     const left = [...chances]
     const picked = pickAmongBest(ranking(suppliers), () => left.shift()!)
     expect(suppliers.indexOf(picked!)).toBe(expected)
+  })
+
+  test('is one that is waited for less than others that are as good', () => {
+    const suppliers = [10, 15, 15].map((ms, number) => supplierOf(number + 1, ms))
+    const [first, second, third] = suppliers as [Supplier, Supplier, Supplier]
+    const picked = (): Supplier | undefined => pickAmongBest(ranking(suppliers), () => 0)
+    expect(picked()).toBe(first)
+    ask(first, { multihash: 'one' })
+    expect(picked()).toBe(second)
+    ask(second, { multihash: 'two' })
+    expect(picked()).toBe(third)
+    // That would take three times as long.
+    for (const multihash of ['three', 'four']) ask(third, { multihash })
+    expect(picked()).toBe(first)
   })
 
   test('is as good as the first up to twice its time', () => {
