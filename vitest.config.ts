@@ -1,8 +1,8 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  resolve: { conditions: ['source'] },
-  ssr: { resolve: { conditions: ['source', 'node', 'module'] } },
+  resolve: { conditions: ['bitswap-protection-source'] },
+  ssr: { resolve: { conditions: ['bitswap-protection-source', 'node', 'module'] } },
   test: {
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, 'test/interop/**'],

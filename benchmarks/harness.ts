@@ -174,7 +174,7 @@ export async function runInChild<Result>(
   await using child = new ChildProgram<TaskCommands>({
     name: `${group}/${task}`,
     program: new URL('./child.ts', import.meta.url),
-    execArgv: ['--conditions=source', '--expose-gc', ...flags],
+    execArgv: ['--conditions=bitswap-protection-source', '--expose-gc', ...flags],
     answerLimitMs: CHILD_LIMIT_MS
   })
   return (await child.call('run', group, task, input)) as Result

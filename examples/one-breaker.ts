@@ -1,7 +1,7 @@
 /**
  * A circuit breaker around one function that fails for a while:
  *
- *     npx node --conditions=source examples/one-breaker.ts
+ *     npx node --conditions=bitswap-protection-source examples/one-breaker.ts
  *
  * Time is moved by hand, so that nobody has to wait for it. Leave out `{ clock }` for real time.
  */

@@ -32,7 +32,7 @@ const layers: Readonly<Record<string, Layer>> = {
   management: {
     folders: ['core', 'telemetry'],
     packages:
-      /^(fastify|@fastify\/.+|typebox(\/.+)?|lru-cache|prom-client|node:(crypto|http|stream|fs\/promises))$/
+      /^(fastify|@fastify\/.+|typebox(\/.+)?|lru-cache|eventsource-parser(\/.+)?|prom-client|node:(crypto|http|stream|fs\/promises))$/
   },
   // The command: nobody imports it, so it has no export.
   cli: { folders: ['core', 'bitswap', 'relay', 'telemetry', 'management'], packages: /./ },
@@ -163,8 +163,8 @@ function exportViolations(sources: readonly Source[], exported: readonly string[
       .filter(folder => folder !== 'cli' && !subpaths.includes(folder))
       .map(folder => `${folder}: has no subpath export`),
     ...subpaths
-      .filter(subpath => !folders.includes(subpath))
-      .map(subpath => `${subpath}: exported, but no folder of src`)
+      .filter(subpath => !sources.some(({ path }) => path === posix.join(subpath, 'index.ts')))
+      .map(subpath => `${subpath}: exported, but no folder of src with an index`)
   ]
 }
 
@@ -220,7 +220,7 @@ test('each subpath export leads to the index of its folder', () => {
     if (subpath === './package.json') continue
     const path = posix.join(subpath, 'index')
     expect(conditions).toEqual({
-      source: `./src/${path}.ts`,
+      'bitswap-protection-source': `./src/${path}.ts`,
       types: `./dist/${path}.d.ts`,
       default: `./dist/${path}.js`
     })
@@ -296,7 +296,9 @@ test('an unknown folder is found, and one without its export', () => {
 })
 
 test('an export without a folder is found', () => {
-  expect(violations(good, [...goodExports, './relay'])).toEqual(['relay: exported, but no folder of src'])
+  expect(violations(good, [...goodExports, './relay'])).toEqual([
+    'relay: exported, but no folder of src with an index'
+  ])
 })
 
 test('an import cycle is found', () => {

@@ -12,7 +12,7 @@ async function run(name: string, ...args: string[]): Promise<string> {
   const env = { ...process.env, FORCE_COLOR: undefined, NO_COLOR: '1' }
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['--conditions=source', `examples/${name}.ts`, ...args],
+    ['--conditions=bitswap-protection-source', `examples/${name}.ts`, ...args],
     { cwd: root, env, timeout: 5_000 }
   )
   return stdout

@@ -14,7 +14,7 @@ const CHILD_TIME_LIMIT_MS = 10_000
 async function runChild(program: string): Promise<unknown> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['--conditions=source', '--input-type=module', '--eval', program],
+    ['--conditions=bitswap-protection-source', '--input-type=module', '--eval', program],
     { cwd: root, timeout: CHILD_TIME_LIMIT_MS }
   )
   return JSON.parse(stdout)

@@ -38,7 +38,11 @@ async function output(code: string): Promise<string[]> {
     const file = join(folder, 'example.ts')
     writeFileSync(file, code)
     const options = { cwd: root, timeout: EXAMPLE_TIME_LIMIT_MS }
-    const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=source', file], options)
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--conditions=bitswap-protection-source', file],
+      options
+    )
     return stdout.split('\n').slice(0, -1)
   } finally {
     rmSync(folder, { recursive: true })

@@ -74,7 +74,7 @@ async function churn(peers: number, subnets: number): Promise<Churn> {
     process.execPath,
     [
       '--expose-gc',
-      '--conditions=source',
+      '--conditions=bitswap-protection-source',
       '--disable-warning=ExperimentalWarning',
       program,
       String(peers),

@@ -2,7 +2,7 @@ import { ChildProgram } from '../../src/cli/swarm/child-program.ts'
 import type { CrowdCommands, EchoCommands, FrontCommands } from './relay-commands.ts'
 
 const common = {
-  execArgv: ['--conditions=source'],
+  execArgv: ['--conditions=bitswap-protection-source'],
   /** To open 10,001 channels takes longest, in ms. */
   answerLimitMs: 120_000
 }

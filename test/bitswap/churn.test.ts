@@ -27,7 +27,7 @@ describe('peers that come, ask and go by the 10,000 a second', { timeout: 2 * LO
       process.execPath,
       [
         '--expose-gc',
-        '--conditions=source',
+        '--conditions=bitswap-protection-source',
         '--disable-warning=ExperimentalWarning',
         script,
         String(PEERS),

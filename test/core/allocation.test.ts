@@ -17,7 +17,13 @@ async function measure<Figures>(what: string): Promise<Figures> {
   ]
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    [...flags, '--conditions=source', '--disable-warning=ExperimentalWarning', script, what],
+    [
+      ...flags,
+      '--conditions=bitswap-protection-source',
+      '--disable-warning=ExperimentalWarning',
+      script,
+      what
+    ],
     { timeout: LONGEST_MS }
   )
   return JSON.parse(stdout)

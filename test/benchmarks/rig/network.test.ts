@@ -17,7 +17,7 @@ const benchmark = fileURLToPath(new URL('../../../benchmarks/peers.ts', import.m
 
 const LONGEST_MS = 60_000
 
-const node = [process.execPath, '--conditions=source']
+const node = [process.execPath, '--conditions=bitswap-protection-source']
 
 async function output(command: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<string> {
   const [file, ...args] = command

@@ -57,7 +57,7 @@ async function run(commands: string): Promise<{ code: number; stdout: string; st
 
 /** The same, where this package is not installed. */
 function relay(more: string): Promise<{ code: number; stdout: string; stderr: string }> {
-  const command = `${process.execPath} --conditions=source ${join(root, 'src/cli/main.ts')}`
+  const command = `${process.execPath} --conditions=bitswap-protection-source ${join(root, 'src/cli/main.ts')}`
   return run(`${watch.trim().replace('npx bitswap-protection', command)} ${more}`)
 }
 

@@ -40,7 +40,7 @@ function startProcess(
   const node = [
     process.execPath,
     ...(hasSodium ? [] : ['--import', WITHOUT_SODIUM]),
-    ...['--conditions=source', '--input-type=module', '--eval', IMPORTS + script]
+    ...['--conditions=bitswap-protection-source', '--input-type=module', '--eval', IMPORTS + script]
   ]
   const command = lockedKibibytes === undefined ? node : withoutPrivilege(lockedKibibytes, node)
   const child = spawn(command[0]!, command.slice(1), { cwd: root, stdio: ['pipe', 'pipe', 'pipe'] })
