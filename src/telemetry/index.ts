@@ -1,5 +1,5 @@
 /**
- * Showing what the protection sees and does: metrics for Prometheus, alerts.
+ * Showing what the protection sees and does: metrics for Prometheus, alerts, webhooks, an audit log, history.
  *
  * @packageDocumentation
  */
@@ -21,6 +21,19 @@ export {
   type PeerEvents,
   recordEvents
 } from './audit/recorded-events.ts'
+export { type RecordedService, recordUptime } from './audit/recorded-uptime.ts'
+export {
+  type AuditEntry,
+  type Availability,
+  UptimeReader,
+  type UptimeReport
+} from './audit/uptime-report.ts'
+export {
+  History,
+  type HistoryComponents,
+  type HistoryPoint
+} from './history/history.ts'
+export { defaultHistoryOptions, type HistoryOptions } from './history/history-options.ts'
 export { type MetricsRegistry, registerMetrics } from './register-metrics.ts'
 export type {
   BitswapSnapshot,

@@ -1,0 +1,56 @@
+import { type Clock, systemClock } from '../../core/index.ts'
+import type { TelemetrySources } from '../sources.ts'
+import type { AuditLog } from './audit-log.ts'
+
+/** How often it is written down that all goes on, in ms: so it is known of a process that was killed how long it lived. */
+export const ALIVE_INTERVAL_MS = 60_000
+
+/** Several endpoints that stand for each other: one that can be used is enough. */
+export interface RecordedService {
+  readonly name: string
+  readonly endpoints: readonly string[]
+}
+
+/**
+ * Writes down that this process is there, and which endpoints it cannot use: when it begins, every minute, and when it ends. A
+ * report of how long what was available is made of that.
+ *
+ * @returns ends it
+ */
+export function recordUptime(
+  log: AuditLog,
+  sources: TelemetrySources,
+  clock: Clock = systemClock
+): () => void {
+  let cancel = (): void => {}
+  const beat = (): void => {
+    cancel = clock.schedule(() => {
+      log.record('daemon:alive', { down: endpointsDown(sources) })
+      beat()
+    }, ALIVE_INTERVAL_MS)
+  }
+  log.record('daemon:start', { services: servicesOf(sources), down: endpointsDown(sources) })
+  beat()
+  return () => {
+    cancel()
+    log.record('daemon:stop', { down: endpointsDown(sources) })
+  }
+}
+
+function servicesOf({ pools = [], channels = [] }: TelemetrySources): RecordedService[] {
+  return [
+    ...channels.map(channel => ({
+      name: channel.namespace,
+      endpoints: channel.getStatus().nodes.map(({ endpoint }) => endpoint)
+    })),
+    ...pools.map(pool => ({ name: pool.namespace, endpoints: [pool.getSummary().endpoint] }))
+  ]
+}
+
+function endpointsDown({ pools = [], channels = [] }: TelemetrySources): string[] {
+  const endpoints = [
+    ...channels.flatMap(channel => channel.getStatus().nodes),
+    ...pools.map(pool => pool.getSummary())
+  ]
+  return endpoints.filter(({ isHealthy }) => !isHealthy).map(({ endpoint }) => endpoint)
+}
