@@ -15,6 +15,7 @@ import {
   defaultTripRule
 } from 'bitswap-protection'
 import { defaultManagementOptions } from 'bitswap-protection/management'
+import { defaultManagementClientOptions } from 'bitswap-protection/management/client'
 import {
   defaultHealthCheckOptions,
   defaultPoolOptions,
@@ -25,6 +26,7 @@ import {
   defaultAlertOptions,
   defaultAuditOptions,
   defaultBitswapAlerts,
+  defaultHistoryOptions,
   defaultWebhookOptions
 } from 'bitswap-protection/telemetry'
 
@@ -41,8 +43,10 @@ const defaults: Readonly<Record<string, object>> = {
   circuitBreaker: defaultCircuitBreakerOptions,
   health: defaultHealthOptions,
   healthCheck: defaultHealthCheckOptions,
+  history: defaultHistoryOptions,
   inbound: defaultInboundOptions,
   management: defaultManagementOptions,
+  managementClient: defaultManagementClientOptions,
   pool: defaultPoolOptions,
   protection: defaultProtectionOptions,
   recovery: defaultRecoveryOptions,

@@ -2,6 +2,7 @@ import * as index from 'bitswap-protection'
 import * as bitswap from 'bitswap-protection/bitswap'
 import * as core from 'bitswap-protection/core'
 import * as management from 'bitswap-protection/management'
+import * as managementClient from 'bitswap-protection/management/client'
 import * as relay from 'bitswap-protection/relay'
 import * as telemetry from 'bitswap-protection/telemetry'
 import { expect, test } from 'vitest'
@@ -96,17 +97,28 @@ const relayNames = [
 const telemetryNames = [
   'AlertMonitor',
   'AuditLog',
+  'History',
+  'UptimeReader',
   'Webhooks',
   'defaultAlertOptions',
   'defaultAuditOptions',
   'defaultBitswapAlerts',
+  'defaultHistoryOptions',
   'defaultWebhookOptions',
   'listenTo',
   'recordEvents',
+  'recordUptime',
   'registerMetrics'
 ]
 
 const managementNames = ['ManagementServer', 'defaultManagementOptions']
+
+const managementClientNames = [
+  'ManagementClient',
+  'ManagementRequestError',
+  'ManagementUnavailableError',
+  'defaultManagementClientOptions'
+]
 
 const subpaths: Record<string, { module: object; names: string[] }> = {
   '.': { module: index, names: [...coreNames, ...bitswapNames].sort() },
@@ -114,7 +126,8 @@ const subpaths: Record<string, { module: object; names: string[] }> = {
   './bitswap': { module: bitswap, names: bitswapNames },
   './relay': { module: relay, names: relayNames },
   './telemetry': { module: telemetry, names: telemetryNames },
-  './management': { module: management, names: managementNames }
+  './management': { module: management, names: managementNames },
+  './management/client': { module: managementClient, names: managementClientNames }
 }
 
 test('every subpath is pinned', () => {

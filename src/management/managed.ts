@@ -4,6 +4,7 @@ import type {
   BitswapSource,
   ChannelSource,
   EndpointEvents,
+  HistoryPoint,
   PeerEvents,
   PoolSource
 } from '../telemetry/index.ts'
@@ -20,6 +21,23 @@ export interface Managed {
   readonly memoryProtection?: () => Promise<MemoryProtection>
   /** `AlertMonitor`; no alerts are shown if not given. */
   readonly alerts?: ManagedAlerts | undefined
+  /** Blocks that can be fetched through the server; none if not given. */
+  readonly blocks?: ManagedBlocks | undefined
+  /** `History`; none is shown if not given. */
+  readonly history?: ManagedHistory | undefined
+}
+
+/** A store of blocks that fetches those it does not have. */
+export interface ManagedBlocks {
+  isCid(text: string): boolean
+  /** @throws if it is not there, nor comes before the signal aborts */
+  get(cid: string, signal: AbortSignal): Promise<Uint8Array>
+}
+
+/** `History`. */
+export interface ManagedHistory {
+  readonly intervalMs: number
+  getPoints(max: number): readonly HistoryPoint[]
 }
 
 /** `AlertMonitor`. */

@@ -9,8 +9,10 @@ import type { Managed } from './managed.ts'
 import { type ManagementOptions, resolveManagementOptions } from './management-options.ts'
 import { alertRoutes } from './routes/alert-routes.ts'
 import { bitswapRoutes } from './routes/bitswap-routes.ts'
+import { blockRoutes } from './routes/block-routes.ts'
 import { eventRoutes } from './routes/event-routes.ts'
 import { healthRoutes, isHealth } from './routes/health-routes.ts'
+import { historyRoutes } from './routes/history-routes.ts'
 import { relayRoutes } from './routes/relay-routes.ts'
 import type { RouteContext } from './routes/route-context.ts'
 import type { ServiceFacts } from './wire/enhanced-status.ts'
@@ -126,6 +128,8 @@ export class ManagementServer implements AsyncDisposable {
     await server.register(relayRoutes(context))
     await server.register(bitswapRoutes(context))
     await server.register(alertRoutes(context))
+    await server.register(historyRoutes(context))
+    await server.register(blockRoutes(context))
     await server.register(eventRoutes(context, this.#streams))
     server.get('/openapi.json', { preParsing: context.look }, () => server.swagger())
     return server

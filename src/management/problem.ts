@@ -13,7 +13,8 @@ const statuses = {
   WRONG_HOST: 421,
   TOO_MANY_REQUESTS: 429,
   INTERNAL_ERROR: 500,
-  UNAVAILABLE: 503
+  UNAVAILABLE: 503,
+  NOT_FETCHED: 504
 } as const
 
 export type ProblemCode = keyof typeof statuses

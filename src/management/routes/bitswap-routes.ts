@@ -4,7 +4,7 @@ import { InvalidOptionError, TableFullError } from '../../core/index.ts'
 import type { ManagedBitswap } from '../managed.ts'
 import { pageOf, peerSorts } from '../peer-page.ts'
 import { Problem } from '../problem.ts'
-import { CircuitStates, HealthStatuses, Peer, peer } from '../wire/peers.ts'
+import { CircuitStates, HealthStatuses, Peer, PeerPage, peer } from '../wire/peers.ts'
 import { ProblemBody, type RouteContext } from './route-context.ts'
 
 const PAGE_SIZE = 50
@@ -19,13 +19,6 @@ const PeerQuery = Type.Object({
   health: Type.Optional(Type.Enum([...HealthStatuses])),
   connected: Type.Optional(Type.Boolean()),
   search: Type.Optional(Type.String({ minLength: 1, maxLength: 128 }))
-})
-
-const PeerPage = Type.Object({
-  page: Type.Integer(),
-  size: Type.Integer(),
-  total: Type.Integer({ description: 'Peers that are asked for, on all pages' }),
-  peers: Type.Array(Peer)
 })
 
 const Id = Type.Object({ id: Type.String() })

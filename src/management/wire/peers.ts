@@ -31,7 +31,16 @@ export const Peer = Type.Object({
   last_used_at: Time
 })
 
+/** A page of peers. */
+export const PeerPage = Type.Object({
+  page: Type.Integer(),
+  size: Type.Integer(),
+  total: Type.Integer({ description: 'Peers that are asked for, on all pages' }),
+  peers: Type.Array(Peer)
+})
+
 export type PeerWire = Static<typeof Peer>
+export type PeerPageWire = Static<typeof PeerPage>
 
 export function peer(status: PeerSnapshot): PeerWire {
   const { counts, lastTrip, nextRetryAt } = status

@@ -53,6 +53,8 @@ export const Stats = Type.Object({
   last_updated: Time
 })
 
+export type StatsWire = Static<typeof Stats>
+
 export function secureChannelStatus(relay: RelayView, nowMs: number): SecureChannelStatusWire {
   return {
     ...poolStatus(relay.pools, nowMs),
@@ -61,7 +63,7 @@ export function secureChannelStatus(relay: RelayView, nowMs: number): SecureChan
   }
 }
 
-export function stats({ pools, channels, ...relay }: RelayView, nowMs: number): Static<typeof Stats> {
+export function stats({ pools, channels, ...relay }: RelayView, nowMs: number): StatsWire {
   const nodes = channels.flatMap(each => each.nodes)
   return {
     total_connections: relay.connections,

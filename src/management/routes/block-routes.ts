@@ -1,0 +1,54 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { Problem } from '../problem.ts'
+import { ProblemBody, type RouteContext } from './route-context.ts'
+
+/** How long a block is looked for, in ms. */
+const FETCH_TIMEOUT_MS = 30_000
+
+/** What a block is, as a trustless gateway sends it (specs.ipfs.tech/http-gateways/trustless-gateway). */
+const RAW = 'application/vnd.ipld.raw'
+
+const Cid = Type.Object({ cid: Type.String({ minLength: 1, maxLength: 256 }) })
+const Block = Type.Unsafe<Uint8Array>({ description: 'The block as it is' })
+const Format = Type.Object({ format: Type.Optional(Type.Literal('raw')) })
+
+/** Blocks, fetched from peers if they are not here. */
+export function blockRoutes({ managed, look }: RouteContext): FastifyPluginAsyncTypebox {
+  return async server => {
+    const { blocks } = managed
+    if (blocks === undefined) return
+    server.get(
+      '/ipfs/:cid',
+      {
+        preParsing: look,
+        schema: {
+          params: Cid,
+          querystring: Format,
+          response: { 200: Block, 400: ProblemBody, 504: ProblemBody }
+        }
+      },
+      async ({ params: { cid }, raw: { socket } }, reply) => {
+        if (!blocks.isCid(cid)) throw new Problem('BAD_REQUEST', `${cid} is no CID`)
+        const gone = new AbortController()
+        const onClose = (): void => gone.abort()
+        socket.once('close', onClose)
+        try {
+          const block = await blocks.get(
+            cid,
+            AbortSignal.any([gone.signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)])
+          )
+          // What has this CID never changes; but not everybody may see it.
+          return await reply
+            .headers({ etag: `"${cid}.raw"`, 'cache-control': 'private, max-age=29030400, immutable' })
+            .type(RAW)
+            .send(Buffer.from(block.buffer, block.byteOffset, block.length))
+        } catch {
+          throw new Problem('NOT_FETCHED', `No peer has sent ${cid} within ${FETCH_TIMEOUT_MS / 1_000} s`)
+        } finally {
+          socket.off('close', onClose)
+        }
+      }
+    )
+  }
+}
