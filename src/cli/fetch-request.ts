@@ -1,7 +1,6 @@
-import type { Multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
 import { UsageError } from './command-error.ts'
-import { peerAddress } from './peer-address.ts'
+import { groupByPeer, type ProviderAddresses } from './peer-address.ts'
 import { harmless, shorten } from './terminal/visible-text.ts'
 
 /** What to fetch, from whom, and where to. */
@@ -12,12 +11,6 @@ export interface FetchRequest {
   readonly outputPath: string | undefined
   /** How long to wait without progress. */
   readonly patienceMs: number
-}
-
-/** A peer and where it can be reached. */
-export interface ProviderAddresses {
-  readonly peerId: string
-  readonly multiaddrs: readonly Multiaddr[]
 }
 
 /** What was typed after `fetch`, as text. */
@@ -99,15 +92,6 @@ function decodeCid(text: string): CID {
 }
 
 /** Addresses of one peer belong together: the next is tried if one fails. */
-function groupByPeer(peers: readonly string[]): ProviderAddresses[] {
-  const groups = new Map<string, Multiaddr[]>()
-  for (const text of new Set(peers)) {
-    const { peerId, multiaddr } = peerAddress(text)
-    groups.set(peerId, [...(groups.get(peerId) ?? []), multiaddr])
-  }
-  return [...groups].map(([peerId, multiaddrs]) => ({ peerId, multiaddrs }))
-}
-
 function parsePatience(text: string): number {
   const seconds = text.trim() === '' ? Number.NaN : Number(text)
   if (seconds > 0 && seconds <= MAX_PATIENCE_S) return seconds * 1000

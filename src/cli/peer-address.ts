@@ -7,6 +7,22 @@ const SHAPE = '/ip4/<address>/tcp/<port>/p2p/<peer id>, or with ip6, dns4, dns6 
 /** The parts of an address that can be reached over TCP, one after another. */
 const dialable = /^(ip4|ip6zone,ip6|ip6|dns|dns4|dns6),tcp,p2p$/
 
+/** A peer and where it can be reached. */
+export interface ProviderAddresses {
+  readonly peerId: string
+  readonly multiaddrs: readonly Multiaddr[]
+}
+
+/** Whom several addresses are of. @throws UsageError */
+export function groupByPeer(peers: readonly string[]): ProviderAddresses[] {
+  const groups = new Map<string, Multiaddr[]>()
+  for (const text of new Set(peers)) {
+    const { peerId, multiaddr } = peerAddress(text)
+    groups.set(peerId, [...(groups.get(peerId) ?? []), multiaddr])
+  }
+  return [...groups].map(([peerId, multiaddrs]) => ({ peerId, multiaddrs }))
+}
+
 /**
  * Reads the address of a peer.
  *

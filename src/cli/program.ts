@@ -7,12 +7,14 @@ import { InterruptedError } from './interruption.ts'
 import { nearest } from './nearest.ts'
 import { packageVersion } from './package-version.ts'
 import { relayCommand } from './relay-command.ts'
+import { reportCommand } from './report-command.ts'
+import { serveCommand } from './serve-command.ts'
 
 const NAME = 'bitswap-protection'
 
 const listed = new Intl.ListFormat('en-GB')
 
-const commands: readonly Command[] = [fetchCommand, relayCommand, demoCommand]
+const commands: readonly Command[] = [fetchCommand, relayCommand, serveCommand, reportCommand, demoCommand]
 
 const help = `Keeps Bitswap fetches fast when peers stall or vanish.
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection, IdentifyResult, Libp2p, PeerId } from '@libp2p/interface'
 import { dialProblem } from './dial-problem.ts'
-import type { ProviderAddresses } from './fetch-request.ts'
+import type { ProviderAddresses } from './peer-address.ts'
 
 const BITSWAP = '/ipfs/bitswap/1.2.0'
 /** A peer that takes longer until it can be asked will hardly be of use. */

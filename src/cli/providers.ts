@@ -1,5 +1,5 @@
 import type { Libp2p } from '@libp2p/interface'
-import type { ProviderAddresses } from './fetch-request.ts'
+import type { ProviderAddresses } from './peer-address.ts'
 import { Provider, type ProviderState } from './provider.ts'
 
 /** Everyone a file may be fetched from. */

@@ -21,10 +21,14 @@ const POLLING = { timeout: 20_000, interval: 20 }
 
 /** Starts the command in a process of its own. */
 function start(args: readonly string[], nodeOptions: readonly string[] = []): ChildProcess {
-  const child = spawn(process.execPath, ['--conditions=source', ...nodeOptions, main, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NO_COLOR: '1' }
-  })
+  const child = spawn(
+    process.execPath,
+    ['--conditions=bitswap-protection-source', ...nodeOptions, main, ...args],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NO_COLOR: '1' }
+    }
+  )
   onTestFinished(() => {
     child.kill('SIGKILL')
   })

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { parseDuration } from '../../src/cli/config/duration.ts'
 import type { Summary } from '../../src/cli/relay/display.ts'
-import { parseDuration } from '../../src/cli/relay/duration.ts'
 import type { Happening } from '../../src/cli/relay/happening.ts'
 import type { Snapshot } from '../../src/cli/relay/snapshot.ts'
 import { defaultTripRule, presets } from '../../src/core/index.ts'
@@ -47,10 +47,14 @@ class Relay {
   stdout = ''
 
   constructor(...args: readonly string[]) {
-    this.#child = spawn(process.execPath, ['--conditions=source', main, 'relay', ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NO_COLOR: '1' }
-    })
+    this.#child = spawn(
+      process.execPath,
+      ['--conditions=bitswap-protection-source', main, 'relay', ...args],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, NO_COLOR: '1' }
+      }
+    )
     this.#closed = once(this.#child, 'close')
     this.#stderr = text(this.#child.stderr!)
     this.#child.stdout!.setEncoding('utf8').on('data', (part: string) => {

@@ -1,6 +1,6 @@
 import { UsageError } from '../command-error.ts'
+import { DURATION_FORM, parseDuration, writeDuration } from '../config/duration.ts'
 import { harmless, shorten } from '../terminal/visible-text.ts'
-import { DURATION_FORM, parseDuration, writeDuration } from './duration.ts'
 
 /** What to watch, and how. */
 export interface RelayRequest {

@@ -195,7 +195,8 @@ export function resolveSecureChannelOptions(options: Partial<SecureChannelOption
   return Object.freeze({ ...resolved, nodes, healthCheck, shutdown: resolveShutdown(resolved.shutdown) })
 }
 
-function resolveShutdown(options: Partial<ShutdownOptions>): Readonly<ShutdownOptions> {
+/** @throws InvalidOptionError */
+export function resolveShutdown(options: Partial<ShutdownOptions>): Readonly<ShutdownOptions> {
   const resolved = resolveOptions('shutdown', defaultShutdownOptions, options, {
     drainTimeoutMs: durationMs(0),
     forceTimeoutMs: durationMs(0),

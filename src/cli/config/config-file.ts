@@ -13,10 +13,15 @@ const MAX_BYTES = 2 ** 20
 /** Longest value that is told, in characters. */
 const MAX_SHOWN = 80
 
-/** Of what is known under other names in a config file. */
-const keys: Readonly<Record<string, string>> = {
-  'tripAt.consecutiveFailures': 'circuitBreaker.failureThreshold'
-}
+/** Of what is known under other names in a config file: what options begin with, and what stands there instead. */
+const keys: ReadonlyArray<readonly [option: RegExp, key: string]> = [
+  [/^tripAt\.consecutiveFailures$/, 'circuitBreaker.failureThreshold'],
+  [/^(channel|bitswapProtection|protection|pool|management|alerts|webhooks|audit|history)\./, ''],
+  [/^urls\./, ''],
+  [/^breaker\./, 'circuitBreaker.'],
+  // Certificates and the like are in files of their own.
+  [/((?:tls\.)(?:certificate|key))$/, '$1File']
+]
 
 /** A config file in JSON, and what is wrong with it. Nothing of what may be secret is ever told. */
 export class ConfigFile implements Disposable {
@@ -29,6 +34,11 @@ export class ConfigFile implements Disposable {
   static async read(path: string): Promise<ConfigFile> {
     const text = await readBounded(path, detail => new ConfigError(path, detail))
     return new ConfigFile(path, parse(path, text))
+  }
+
+  /** That is not there: everything is as it is by default. */
+  static empty(): ConfigFile {
+    return new ConfigFile('(no config file)', {})
   }
 
   private constructor(path: string, document: unknown) {
@@ -71,20 +81,23 @@ export class ConfigFile implements Disposable {
     return this.#refusal(key, shown(key, this.#valueAt(key)), allowed)
   }
 
-  /** Does something with options made of this file; what is wrong with them is told in the words of the file. */
-  checked<Value>(use: () => Value): Value {
+  /**
+   * Does something with options made of this file; what is wrong with them is told in the words of the file.
+   *
+   * @param section - the key they stand under
+   */
+  checked<Value>(section: string, use: () => Value): Value {
     try {
       return use()
     } catch (error) {
-      throw error instanceof InvalidOptionError ? this.#translated(error) : error
+      throw error instanceof InvalidOptionError ? this.#translated(section, error) : error
     }
   }
 
-  #translated({ option, allowed }: InvalidOptionError): ConfigError {
-    const key = keys[option] ?? option.replace(/^channel\./, '').replace(/^breaker\./, 'circuitBreaker.')
-    if (key.endsWith('Ms')) return this.#durationError(key.slice(0, -2), allowed)
-    // In a config file they are in files of their own.
-    return this.error(key.replace(/(tls\.(?:certificate|key))$/, '$1File'), allowed)
+  #translated(section: string, { option, allowed }: InvalidOptionError): ConfigError {
+    const name = keys.reduce((text, [from, to]) => text.replace(from, to), option)
+    const key = section === '' ? name : `${section}.${name}`
+    return key.endsWith('Ms') ? this.#durationError(key.slice(0, -2), allowed) : this.error(key, allowed)
   }
 
   #durationError(key: string, allowed: string): ConfigError {
@@ -117,7 +130,7 @@ function durationAllowed(allowed: string): string {
 
 function shown(key: string, value: unknown): string {
   if (value === undefined) return 'nothing'
-  if (/password$/.test(key)) return '(hidden)'
+  if (/(password|token|secret)$/i.test(key)) return '(hidden)'
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
   if (typeof value === 'object' && value !== null) return 'an object'
   return typeof value === 'string' ? quoted(value) : String(value)

@@ -50,7 +50,7 @@ async function readNodeTls(
   const given = config.object('tls', tlsNames)
   if (given === undefined) return undefined
   const tls = await readTls(given)
-  config.file.checked(() => setUpTls({ ...allTls, ...tls }, given.key))
+  config.file.checked('', () => setUpTls({ ...allTls, ...tls }, given.key))
   return tls
 }
 

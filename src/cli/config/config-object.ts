@@ -32,6 +32,11 @@ export class ConfigObject {
     return this.key === '' ? name : `${this.key}.${name}`
   }
 
+  /** Does something with options made of this; what is wrong with them is told in the words of the file. */
+  checked<Value>(use: () => Value): Value {
+    return this.file.checked(this.key, use)
+  }
+
   /** What there is, whatever it is. */
   given(name: string): unknown {
     return this.#members[name]

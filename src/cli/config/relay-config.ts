@@ -12,7 +12,8 @@ import { type ConfiguredNode, readNode } from './node-config.ts'
 import { onlyGiven } from './only-given.ts'
 import { readTls, tlsNames } from './tls-config.ts'
 
-const names = [
+/** What there is to say about a channel to several nodes. */
+export const relayNames: readonly string[] = [
   'primaryNodes',
   'backupNodes',
   'tls',
@@ -42,7 +43,10 @@ export class RelayConfig implements Disposable {
   static async read(path: string): Promise<RelayConfig> {
     const file = await ConfigFile.read(path)
     try {
-      return new RelayConfig(file, await readOptions(new ConfigObject(file, '', file.document, names)))
+      return new RelayConfig(
+        file,
+        await readRelayOptions(new ConfigObject(file, '', file.document, relayNames))
+      )
     } catch (error) {
       file[Symbol.dispose]()
       throw error
@@ -56,7 +60,7 @@ export class RelayConfig implements Disposable {
 
   /** To be closed before this is disposed of. @throws ConfigError */
   createChannel(): SecureChannel {
-    return this.#file.checked(() => new SecureChannel(this.#options))
+    return this.#file.checked('', () => new SecureChannel(this.#options))
   }
 
   /** Takes secrets out of memory. */
@@ -65,9 +69,11 @@ export class RelayConfig implements Disposable {
   }
 }
 
-async function readOptions(config: ConfigObject): Promise<Partial<SecureChannelOptions>> {
+/** Reads the files it names. What values may be, the channel knows. A `namespace` is for metrics. @throws ConfigError */
+export async function readRelayOptions(config: ConfigObject): Promise<Partial<SecureChannelOptions>> {
   const tls = await readSharedTls(config)
   return onlyGiven<SecureChannelOptions>({
+    namespace: config.given('namespace') as string | undefined,
     primaryNodes: await readNodes(config, 'primaryNodes', tls),
     backupNodes: await readNodes(config, 'backupNodes', tls),
     tls,
@@ -90,7 +96,7 @@ async function readSharedTls(config: ConfigObject): Promise<Partial<TlsOptions>>
   const given = config.object('tls', tlsNames)
   if (given === undefined) return {}
   const tls = await readTls(given)
-  config.file.checked(() => setUpTls(tls, given.key))
+  config.file.checked('', () => setUpTls(tls, given.key))
   return tls
 }
 
@@ -101,14 +107,16 @@ async function readNodes(
 ): Promise<ConfiguredNode[] | undefined> {
   const given = config.given(name)
   if (given === undefined) return undefined
-  if (!Array.isArray(given)) throw config.file.error(name, 'a list of nodes')
+  const key = config.keyOf(name)
+  if (!Array.isArray(given)) throw config.file.error(key, 'a list of nodes')
   const nodes: ConfiguredNode[] = []
   for (const [index, node] of given.entries())
-    nodes.push(await readNode(config.file, `${name}[${index}]`, node, tls))
+    nodes.push(await readNode(config.file, `${key}[${index}]`, node, tls))
   return nodes
 }
 
-function readBreaker(config: ConfigObject): Partial<CircuitBreakerOptions> | undefined {
+/** How a circuit is made to open and close. @throws ConfigError */
+export function readBreaker(config: ConfigObject): Partial<CircuitBreakerOptions> | undefined {
   const given = config.object('circuitBreaker', [
     'failureThreshold',
     'successThreshold',
@@ -118,7 +126,7 @@ function readBreaker(config: ConfigObject): Partial<CircuitBreakerOptions> | und
   if (given === undefined) return undefined
   const consecutiveFailures = given.given('failureThreshold') as number | undefined
   return onlyGiven<CircuitBreakerOptions>({
-    readyToTrip: config.file.checked(() => tripAt(onlyGiven({ consecutiveFailures }))),
+    readyToTrip: config.checked(() => tripAt(onlyGiven({ consecutiveFailures }))),
     successThreshold: given.given('successThreshold') as number | undefined,
     timeoutMs: given.durationMs('timeout'),
     maxRequests: given.given('maxRequests') as number | undefined

@@ -1,0 +1,73 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { withBitswap } from '@helia/bitswap'
+import { type HeliaWithLibp2p, withLibp2pLight } from '@helia/libp2p'
+import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
+import { identify } from '@libp2p/identify'
+import type { PrivateKey } from '@libp2p/interface'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { BlackHoleBlockstore } from 'blockstore-core/black-hole'
+import { FsBlockstore } from 'blockstore-fs'
+import { FsDatastore } from 'datastore-fs'
+import { createHeliaLight } from 'helia'
+import { sha512 } from 'multiformats/hashes/sha2'
+import { type BitswapProtectionInit, bitswapProtection, protectBitswap } from '../../bitswap/index.ts'
+
+/** Only whom it belongs to may read it. */
+const KEY_MODE = 0o600
+
+export type ServingNode = HeliaWithLibp2p<{
+  readonly protection: ReturnType<ReturnType<typeof bitswapProtection>>
+}>
+
+/**
+ * Starts a Helia node that is protected. It looks for nobody: whoever it shall talk to connects to it, or is dialled.
+ *
+ * @param directory - where its key, its blocks and what is known of peers are kept. Without one it is another node each time, and
+ * keeps no blocks: it fetches, and has nothing to serve
+ */
+export async function startServingNode(
+  listen: readonly string[],
+  directory: string | undefined,
+  protection: BitswapProtectionInit
+): Promise<ServingNode> {
+  const stores = directory === undefined ? { blockstore: new BlackHoleBlockstore() } : storesIn(directory)
+  const node = withBitswap(
+    withLibp2pLight(createHeliaLight({ ...stores, hashers: [sha512] }), {
+      privateKey: await privateKey(directory),
+      addresses: { listen: [...listen] },
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+      services: { identify: identify(), ping: ping(), protection: bitswapProtection(protection) }
+    })
+  ) as unknown as ServingNode
+  protectBitswap(node)
+  await node.start()
+  return node
+}
+
+function storesIn(directory: string) {
+  return {
+    blockstore: new FsBlockstore(join(directory, 'blocks')),
+    datastore: new FsDatastore(join(directory, 'data'))
+  }
+}
+
+/** The one of before, or a new one. */
+async function privateKey(directory: string | undefined): Promise<PrivateKey> {
+  if (directory === undefined) return generateKeyPair('Ed25519')
+  await mkdir(directory, { recursive: true })
+  const path = join(directory, 'peer.key')
+  const known = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  if (known !== undefined) return privateKeyFromProtobuf(known)
+  const key = await generateKeyPair('Ed25519')
+  await writeFile(path, privateKeyToProtobuf(key), { mode: KEY_MODE, flag: 'wx' })
+  return key
+}
