@@ -174,6 +174,7 @@ export class BitswapProtectionManager
       links,
       limits: tuner.limits,
       load: tuner,
+      onWant: (result, elapsedMs) => this.#metrics.noteWant(result, elapsedMs),
       isAllowed: key => allowedPeers.length === 0 || allowed.has(key),
       onDelivered: (link, wasRefused) => this.#onBlock(link, wasRefused),
       onProof: ({ key }) => {

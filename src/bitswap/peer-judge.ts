@@ -8,6 +8,7 @@ import { isSha256, readMultihash, textOf } from './multihash.ts'
 import type { PeerLink, PeerLinks } from './peer-link.ts'
 import type { Limits } from './tuning.ts'
 import type { SentOn, Want } from './want-ledger.ts'
+import { resultOf, type WantResult } from './want-result.ts'
 
 /** A want is answered within this many times the opening of a stream: one way, a stream back, and the block. */
 const OPENINGS_PER_ANSWER = 4
@@ -20,9 +21,6 @@ const MAX_WAIT_MS = 30_000
 
 /** What fails at once is held against the peer if some peer gave a sign of life within this time before, in ms. */
 const RECENT_MS = 2_000
-
-/** What came of a want: an answer, none, or nothing that tells of the peer. */
-export type WantResult = 'answered' | 'failed' | 'ignored'
 
 /** Who is told of a verdict, and acts on it. */
 export interface JudgeHandlers {
@@ -326,9 +324,4 @@ export class PeerJudge {
   #clear(link: PeerLink): void {
     if (this.#protection.clearSuspicion(link.key)) this.#handlers.onCleared(link)
   }
-}
-
-function resultOf(outcome: number): WantResult {
-  if (outcome === SUCCESS) return 'answered'
-  return outcome === FAILURE ? 'failed' : 'ignored'
 }

@@ -2,11 +2,11 @@ import type { Counter, CounterGroup, Histogram, Metrics } from '@libp2p/interfac
 import type { LatencyCounts, OverallStatus, ProtectionEventType, RejectionReason } from '../core/index.ts'
 import { LatencyBuckets } from '../core/latency-buckets.ts'
 import type { Overrun } from './inbound-guard.ts'
-import type { WantResult } from './peer-judge.ts'
+import type { WantResult } from './want-result.ts'
 
 /** What has happened since the node was made, of all peers together. Plain, frozen data. */
 export interface BitswapTotals {
-  /** Blocks asked of peers, by what came of it. */
+  /** Wants sent to peers, by stock Bitswap or `getBlock`, by what came of them. */
   readonly wants: Readonly<Record<WantResult, number>>
   /** Messages and calls held back, by the reason. */
   readonly heldBack: Readonly<Record<RejectionReason, number>>

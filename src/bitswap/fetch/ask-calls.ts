@@ -4,6 +4,7 @@ import { type Deadlines, NO_LIMIT_MS } from '../../core/deadlines.ts'
 import { type Clock, FAILURE, type Protection, SUCCESS } from '../../core/index.ts'
 import { rejectionCodes } from '../../core/rejections.ts'
 import type { PeerLink } from '../peer-link.ts'
+import { resultOf, type WantResult } from '../want-result.ts'
 import { Ask, type AskKind } from './ask.ts'
 import type { Standing } from './ranking.ts'
 import type { Supplier } from './supplier.ts'
@@ -18,11 +19,19 @@ export class AskCalls {
   readonly #protection: Protection
   readonly #clock: Clock
   readonly #deadlines: Deadlines
+  readonly #onWant: (result: WantResult, elapsedMs: number) => void
 
-  constructor(protection: Protection, clock: Clock, deadlines: Deadlines) {
+  /** @param onWant - told what came of each, once */
+  constructor(
+    protection: Protection,
+    clock: Clock,
+    deadlines: Deadlines,
+    onWant: (result: WantResult, elapsedMs: number) => void
+  ) {
     this.#protection = protection
     this.#clock = clock
     this.#deadlines = deadlines
+    this.#onWant = onWant
   }
 
   mayAsk({ key }: Supplier): boolean {
@@ -60,7 +69,10 @@ export class AskCalls {
     const ownMs = now - Math.max(askedAtMs, link.lastAnsweredMs)
     if (outcome === SUCCESS) link.lastAnsweredMs = now
     const { table } = this.#protection
-    return table.settleMeasured(slot, token, outcome, this.#clock.now(), now - askedAtMs, ownMs)
+    const elapsedMs = now - askedAtMs
+    const isNews = table.settleMeasured(slot, token, outcome, this.#clock.now(), elapsedMs, ownMs)
+    if (isNews) this.#onWant(resultOf(outcome), elapsedMs)
+    return isNews
   }
 
   /** Counts a failure of a peer for which there is no call. */

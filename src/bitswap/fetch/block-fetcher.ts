@@ -7,6 +7,7 @@ import { isPeersFault, isTimeout, isUnsupported } from '../blame.ts'
 import { readMultihash } from '../multihash.ts'
 import type { PeerLink } from '../peer-link.ts'
 import type { Limits } from '../tuning.ts'
+import type { WantResult } from '../want-result.ts'
 import type { Ask, AskKind } from './ask.ts'
 import { AskBudget } from './ask-budget.ts'
 import { AskCalls } from './ask-calls.ts'
@@ -46,6 +47,8 @@ export interface FetcherHost {
   findProviders(fetch: BlockFetch, signal: AbortSignal): Promise<void>
   /** Who is told how asking goes. */
   readonly load: LoadObserver
+  /** Something that was asked of a peer is over. */
+  onWant(result: WantResult, elapsedMs: number): void
   /** A peer did something wrong. */
   onFault(link: PeerLink, fault: Fault, cid: CID | undefined): void
   /** A peer delivered a block; `wasRefused` if enforcing would have kept it from being asked. */
@@ -97,7 +100,9 @@ export class BlockFetcher implements FetchContext {
     this.deadlines = deadlines
     this.#host = host
     this.random = random
-    this.#calls = new AskCalls(protection, clock, deadlines)
+    this.#calls = new AskCalls(protection, clock, deadlines, (result, elapsedMs) =>
+      host.onWant(result, elapsedMs)
+    )
     this.#verdicts = new Verdicts(this.#calls, deadlines, this.#suppliers, host)
     this.#asks = new Asks(this.#calls, this.#verdicts, deadlines, this.#fetches)
     this.#hedges = new AskBudget(MAX_HEDGES_SAVED, () => limits.hedgeShare)

@@ -17,6 +17,7 @@ import type { Clock, Outcome, Protection } from '../../core/index.ts'
 import type { PeerLink, PeerLinks } from '../peer-link.ts'
 import { BITSWAP_PROTOCOLS } from '../protocols.ts'
 import type { Limits } from '../tuning.ts'
+import type { WantResult } from '../want-result.ts'
 import type { BlockFetch } from './block-fetch.ts'
 import { BlockFetcher, type FetchOptions, type LoadObserver } from './block-fetcher.ts'
 import { type HasherLoader, loadSha2 } from './block-hash.ts'
@@ -66,6 +67,8 @@ export interface BlockServiceContext {
   readonly limits: Pick<Limits, 'hedgeShare'>
   /** Who is told how asking goes. */
   readonly load: LoadObserver
+  /** Something that was asked of a peer is over. */
+  readonly onWant: (result: WantResult, elapsedMs: number) => void
   /** Whether blocks may be asked of a peer at all. */
   readonly isAllowed: (key: string) => boolean
   /** A peer delivered a block; `wasRefused` if enforcing would have kept it from being asked. */
@@ -170,8 +173,19 @@ export class BlockService {
   }
 
   #createFetcher(): BlockFetcher {
-    const { protection, clock, random, deadlines, links, limits, load, isAllowed, onDelivered, open } =
-      this.#context
+    const {
+      protection,
+      clock,
+      random,
+      deadlines,
+      links,
+      limits,
+      load,
+      onWant,
+      isAllowed,
+      onDelivered,
+      open
+    } = this.#context
     const fetcher = new BlockFetcher(
       protection,
       clock,
@@ -181,6 +195,7 @@ export class BlockService {
         connectMore: fetch => this.#connectMore(fetch),
         findProviders: (fetch, signal) => this.#findProviders(fetch, signal),
         onFault: (link, fault, cid) => this.#onFault(link, fault, cid),
+        onWant,
         isAllowed,
         onDelivered,
         load

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { AskCalls } from '../../../src/bitswap/fetch/ask-calls.ts'
 import { Deadlines } from '../../../src/core/deadlines.ts'
-import { FAILURE, ManualClock, Protection, SUCCESS } from '../../../src/core/index.ts'
+import { FAILURE, IGNORED, ManualClock, Protection, SUCCESS } from '../../../src/core/index.ts'
 import { cidOf } from '../support/messages.ts'
 import { MULTIHASH, supplierOf } from './support/suppliers.ts'
 
@@ -27,19 +27,34 @@ function create() {
     { clock, random: () => 0 }
   )
   const supplier = supplierOf(1)
-  const calls = new AskCalls(protection, clock, deadlines)
+  const ended: Array<[result: string, elapsedMs: number]> = []
+  const calls = new AskCalls(protection, clock, deadlines, (result, elapsedMs) =>
+    ended.push([result, elapsedMs])
+  )
   const start = () => calls.start(supplier, cidOf(0), MULTIHASH, 'BLOCK')
   const counts = () => protection.getPeerStatus(supplier.key)?.counts
-  return { clock, protection, supplier, calls, start, counts }
+  return { clock, protection, supplier, calls, start, counts, ended }
 }
 
 test('an ask is a call that ends once', () => {
-  const { calls, start, counts, protection } = create()
+  const { clock, calls, start, counts, protection, ended } = create()
   const ask = start()!
+  clock.advance(30)
   expect(protection.getOverallStatus().inFlight).toBe(1)
   expect([calls.settle(ask, SUCCESS), calls.settle(ask, FAILURE)]).toEqual([true, false])
+  expect(ended).toEqual([['answered', 30]])
   expect(counts()).toMatchObject({ totalSuccesses: 1, totalFailures: 0 })
   expect(protection.getOverallStatus().inFlight).toBe(0)
+})
+
+test.each([
+  [SUCCESS, 'answered'],
+  [FAILURE, 'failed'],
+  [IGNORED, 'ignored']
+])('what came of it is told: outcome %d', (outcome, result) => {
+  const { calls, start, ended } = create()
+  calls.settle(start()!, outcome)
+  expect(ended).toEqual([[result, 0]])
 })
 
 test('how a peer stands, and whether it may be asked, is what its circuit says', () => {

@@ -68,6 +68,7 @@ function createService(contentRouting?: ProviderRouting, isAllowed: (key: string
       deadlines,
       links,
       limits: { hedgeShare: 0.1 },
+      onWant: () => {},
       load: { answered() {}, failed() {}, hedged() {}, hedgeRefused() {} },
       isAllowed,
       onDelivered: link => delivered.push(link.key),

@@ -261,6 +261,7 @@ export class Bench {
         onFault: (link, fault, cid) => this.faults.push({ link, fault, number: cid && numberOf(cid) }),
         onDelivered: (link, wasRefused) => this.deliveries.push({ link, wasRefused }),
         isAllowed: key => isAllowed(key),
+        onWant: () => {},
         load: this.load
       },
       random,

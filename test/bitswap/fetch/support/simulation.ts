@@ -247,6 +247,7 @@ class Simulation {
         connectMore: () => {},
         findProviders: async () => {},
         isAllowed: () => true,
+        onWant: () => {},
         load: { answered() {}, failed() {}, hedged() {}, hedgeRefused() {} },
         onFault: (link, fault) => {
           this.faults.push({ peer: this.#peers.get(link)!, fault })
