@@ -143,6 +143,8 @@ describe('a daemon', () => {
     expect(new Uint8Array(await fetched.arrayBuffer())).toEqual(bytes)
     expect((await fetch(`${await first.url()}/ipfs/${cid}`)).status).toBe(401)
     expect((await fetch(`${await first.url()}/ipfs/nonsense`, { headers })).status).toBe(400)
+    const metrics = await fetch(`${await first.url()}/metrics`, { headers })
+    expect(await metrics.text()).toContain('bitswap_protection_wants_total{result="answered"} 1')
     const id = first.address.split('/p2p/')[1]
     first.kill('SIGTERM')
     expect((await first.ended()).code).toBe(0)

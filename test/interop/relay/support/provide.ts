@@ -14,6 +14,8 @@ declare module 'vitest' {
     readonly stunnel: string
     /** Path of the program. */
     readonly haproxy: string
+    /** Path of the program. */
+    readonly prometheus: string
     /** Folder for what programs are told, and for what they keep. */
     readonly relayFolder: string
   }
@@ -34,6 +36,7 @@ export default function provide(project: TestProject): () => void {
   project.provide('electrumx', existing(join(root, 'node_modules/.cache/electrumx/bin/electrumx_server')))
   project.provide('stunnel', program('stunnel'))
   project.provide('haproxy', program('haproxy'))
+  project.provide('prometheus', program('prometheus'))
   const folder = mkdtempSync(join(tmpdir(), 'relay-'))
   project.provide('relayFolder', folder)
   return () => rmSync(folder, { recursive: true })
