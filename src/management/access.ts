@@ -6,7 +6,7 @@ import { Problem } from './problem.ts'
 export interface Visitor {
   /** The host it was sent to, as the client says. */
   readonly host: string
-  /** The header `x-auth-token`. */
+  /** The header `x-auth-token`, or what is after `Bearer` in `authorization`. */
   readonly token: string | undefined
 }
 
@@ -46,7 +46,7 @@ export class Access {
     if (token === undefined) throw new Problem('UNAUTHORIZED', 'The header X-Auth-Token is missing')
     // Digests are of the same length, and comparing them takes as long wherever they differ.
     if (!timingSafeEqual(digestOf(token), this.#digest!))
-      throw new Problem('UNAUTHORIZED', 'The token in X-Auth-Token is wrong')
+      throw new Problem('UNAUTHORIZED', 'The token in X-Auth-Token, or after Bearer, is wrong')
   }
 }
 

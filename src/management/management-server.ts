@@ -136,7 +136,8 @@ export class ManagementServer implements AsyncDisposable {
   }
 }
 
+/** Prometheus can send a token only as bearers do. */
 function visitor({ headers }: FastifyRequest): Visitor {
-  const token = headers['x-auth-token']
+  const token = headers['x-auth-token'] ?? /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1]
   return { host: headers.host ?? '', token: typeof token === 'string' ? token : undefined }
 }

@@ -89,6 +89,7 @@ const LOOKING = [
   '/api/v1/bitswap/peers/x',
   '/api/v1/bitswap/explain/x',
   '/api/v1/alerts',
+  '/api/v1/history',
   '/openapi.json'
 ]
 const STEERING: ReadonlyArray<[path: string, body: object]> = [
@@ -102,7 +103,10 @@ const WRONG: ReadonlyArray<Record<string, string>> = [
   {},
   { 'x-auth-token': '' },
   { 'x-auth-token': `${TOKEN}x` },
-  { authorization: TOKEN }
+  { authorization: TOKEN },
+  { authorization: `Bearer ${TOKEN}x` },
+  { authorization: `Basic ${TOKEN}` },
+  { authorization: `Bearer ${TOKEN}`, 'x-auth-token': 'another' }
 ]
 const HEALTH = ['/health', '/ready', '/healthz', '/api/v1/secure-channel/health']
 
@@ -125,6 +129,11 @@ describe('the token', () => {
     for (const headers of WRONG) expect((await post(path, body, headers)).status).toBe(401)
     expect(protection.mode).toBe('enforce')
     expect(protection.getOverallStatus().totalPeers).toBe(0)
+  })
+
+  test('may come as that of a bearer, as Prometheus sends it', async () => {
+    const { ask } = await start()
+    expect((await ask('/metrics', { headers: { authorization: `Bearer ${TOKEN}` } })).status).toBe(200)
   })
 
   test.each(HEALTH)('is not needed for %s', async path => {
@@ -433,6 +442,124 @@ describe('peers', () => {
     const { ask } = await start()
     const { status, body } = await ask('/status/peers')
     expect([status, body.error.message]).toEqual([404, 'There is no libp2p node here'])
+  })
+})
+
+describe('history', () => {
+  test('is told, the last points, or as many as are asked for', async () => {
+    const points = [1, 2].map(number => ({
+      at: 1_767_225_600_000 + number * 10_000,
+      peers: number,
+      openCircuits: 0,
+      wants: 5,
+      failedWants: 1,
+      wantLatencyMs: number === 1 ? undefined : 12.5,
+      connections: 3,
+      relayRequests: 7,
+      relayErrors: 0,
+      relayLatencyMs: 4,
+      failovers: 0
+    }))
+    const asked: number[] = []
+    const history = {
+      intervalMs: 10_000,
+      getPoints: (max: number) => {
+        asked.push(max)
+        return points.slice(-max)
+      }
+    }
+    const { ask } = await start({ history })
+    const { status, body } = await ask('/api/v1/history')
+    expect(status).toBe(200)
+    expect(body.interval_ms).toBe(10_000)
+    expect(body.points[0]).toEqual({
+      at: '2026-01-01T00:00:10.000Z',
+      peers: 1,
+      open_circuits: 0,
+      wants: 5,
+      failed_wants: 1,
+      want_latency_ms: null,
+      connections: 3,
+      relay_requests: 7,
+      relay_errors: 0,
+      relay_latency_ms: 4,
+      failovers: 0
+    })
+    expect((await ask('/api/v1/history?points=1')).body.points).toMatchObject([{ want_latency_ms: 12.5 }])
+    expect(asked).toEqual([360, 1])
+    for (const wrong of ['0', '10001', 'x'])
+      expect((await ask(`/api/v1/history?points=${wrong}`)).status).toBe(400)
+  })
+
+  test('is not there where none is kept', async () => {
+    expect((await (await start()).ask('/api/v1/history')).body.error.code).toBe('NOT_FOUND')
+  })
+})
+
+describe('blocks', () => {
+  const CID = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
+
+  /** What is asked for is given when it is told, if it is. */
+  function createBlocks() {
+    const signals: AbortSignal[] = []
+    const given = Promise.withResolvers<Uint8Array>()
+    const get = (_: string, signal: AbortSignal): Promise<Uint8Array> => {
+      signals.push(signal)
+      signal.addEventListener('abort', () => given.reject(signal.reason))
+      return given.promise
+    }
+    return { blocks: { isCid: (text: string) => text === CID, get }, signals, given }
+  }
+
+  test('are sent as they are', async () => {
+    const { blocks, given } = createBlocks()
+    const { server } = await start({ blocks })
+    // A part of a larger buffer: only that is sent.
+    given.resolve(Uint8Array.of(9, 1, 2, 255, 9).subarray(1, 4))
+    const response = await fetch(`${server.url}/ipfs/${CID}?format=raw`, { headers: WITH_TOKEN })
+    expect(new Uint8Array(await response.arrayBuffer())).toEqual(Uint8Array.of(1, 2, 255))
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'application/vnd.ipld.raw',
+      etag: `"${CID}.raw"`,
+      'cache-control': 'private, max-age=29030400, immutable',
+      'x-content-type-options': 'nosniff'
+    })
+  })
+
+  test.each([
+    ['/ipfs/nonsense', 400, 'BAD_REQUEST'],
+    [`/ipfs/${CID}?format=car`, 400, 'BAD_REQUEST'],
+    [`/ipfs/${CID}/path`, 404, 'NOT_FOUND']
+  ])('%s is refused', async (path, status, code) => {
+    const { ask } = await start({ blocks: createBlocks().blocks })
+    const answer = await ask(path)
+    expect([answer.status, answer.body.error.code]).toEqual([status, code])
+  })
+
+  test('that nobody sends are told as such', async () => {
+    const { blocks, given } = createBlocks()
+    const { ask } = await start({ blocks })
+    // Also if that fails before anybody waits for it.
+    given.promise.catch(() => {})
+    given.reject(new Error('nobody has it'))
+    expect(await ask(`/ipfs/${CID}`)).toMatchObject({ status: 504, body: { error: { code: 'NOT_FETCHED' } } })
+  })
+
+  test('are not looked for any longer once whoever asked has gone', async () => {
+    const { blocks, signals } = createBlocks()
+    const { server } = await start({ blocks })
+    const ending = new AbortController()
+    const asked = fetch(`${server.url}/ipfs/${CID}`, { headers: WITH_TOKEN, signal: ending.signal })
+    await expect.poll(() => signals.length).toBe(1)
+    ending.abort()
+    await expect(asked).rejects.toThrow()
+    await expect.poll(() => signals[0]!.aborted).toBe(true)
+  })
+
+  test('need the token, and are not there where there is no node', async () => {
+    const { ask } = await start({ blocks: createBlocks().blocks })
+    expect((await ask(`/ipfs/${CID}`, { headers: {} })).status).toBe(401)
+    expect((await (await start()).ask(`/ipfs/${CID}`)).status).toBe(404)
   })
 })
 
