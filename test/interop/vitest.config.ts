@@ -27,6 +27,10 @@ export default defineConfig({
           include: ['test/interop/relay/**/*.test.ts'],
           globalSetup: 'test/interop/relay/support/provide.ts'
         }
+      },
+      {
+        extends: true,
+        test: { ...limits, name: 'browser', include: ['test/interop/browser/**/*.test.ts'] }
       }
     ]
   }

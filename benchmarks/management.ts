@@ -1,0 +1,222 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ChildProgram } from '../src/cli/swarm/child-program.ts'
+import type { CommandMap } from '../src/cli/swarm/serve-commands.ts'
+import { Swarm } from '../src/cli/swarm/swarm.ts'
+import { Authority } from '../test/relay/support/certificates.ts'
+import { runBenchmark } from './benchmark.ts'
+import { type Interval, median, medianInterval } from './interval.ts'
+import type {
+  ManagedCommands,
+  Memory,
+  NodeCommands,
+  Visited,
+  VisitorCommands,
+  Worked
+} from './management/commands.ts'
+import { type Check, figures, type Report } from './report.ts'
+
+// What it costs a node to be looked at by a thousand clients at once: how long its own fetches and reads take beside that, in
+// turns with nobody looking; and what those clients are answered.
+
+const TOKEN = 'something-nobody-guesses'
+const PEERS = ['a', 'b', 'c', 'd']
+const THINKING_MS = 10
+const SIZE_BYTES = 1_000
+
+/** Clients must be there before it is measured, and gone after. */
+const SETTLE_MS = 4_500
+
+/** For adding blocks, with many of them. */
+const ANSWER_LIMIT_MS = 120_000
+
+const MAX_RATIO = 1.1
+const MAX_GROWTH_MB = 5
+
+interface Plan {
+  readonly clients: number
+  readonly knownPeers: number
+  readonly rounds: number
+  readonly durationMs: number
+  /** More than can be fetched in that time. */
+  readonly blocks: number
+}
+
+const plans: Readonly<Record<'full' | 'quick', Plan>> = {
+  full: { clients: 1_000, knownPeers: 1_000, rounds: 8, durationMs: 6_000, blocks: 6_000 },
+  quick: { clients: 1_000, knownPeers: 1_000, rounds: 1, durationMs: 2_000, blocks: 2_000 }
+}
+
+/** One turn with nobody looking, and one with all. */
+interface Round {
+  readonly alone: Worked
+  readonly watched: Worked
+  readonly visited: Visited
+  readonly memory: Memory
+}
+
+function child<Commands extends CommandMap<Commands>>(name: string, program: string): ChildProgram<Commands> {
+  return new ChildProgram({
+    name,
+    program: new URL(`./management/${program}`, import.meta.url),
+    execArgv: ['--conditions=bitswap-protection-source', '--expose-gc'],
+    answerLimitMs: ANSWER_LIMIT_MS
+  })
+}
+
+async function measure(plan: Plan, seed: number): Promise<{ rounds: Round[]; before: Memory }> {
+  await using swarm = await Swarm.start(PEERS.map(name => ({ name, answerDelayMs: THINKING_MS })))
+  await using node = child<NodeCommands>('A node', 'node-program.ts')
+  await using managed = child<ManagedCommands>('What is managed', 'managed-program.ts')
+  await using visitors = child<VisitorCommands>('Those who look', 'visitors-program.ts')
+  const authority = await Authority.create()
+  const endpoint = await node.call('start', await authority.issue({ addresses: ['127.0.0.1'] }))
+  const url = await managed.call('start', {
+    peers: swarm.peers.map(({ multiaddr }) => multiaddr),
+    endpoint,
+    root: authority.certificate,
+    knownPeers: plan.knownPeers,
+    authToken: TOKEN
+  })
+  let turns = 0
+  const work = async (durationMs = plan.durationMs): Promise<Worked> => {
+    const blocks = { seed: seed + turns++, count: plan.blocks, sizeBytes: SIZE_BYTES }
+    await Promise.all(swarm.peers.map(peer => peer.addBlocks(blocks)))
+    return managed.call('work', blocks, durationMs)
+  }
+  const watched = async (): Promise<Pick<Round, 'watched' | 'visited'>> => {
+    await visitors.call('start', url, TOKEN, plan.clients)
+    await sleep(SETTLE_MS)
+    const worked = await work()
+    const visited = await visitors.call('stop')
+    await sleep(SETTLE_MS)
+    return { watched: worked, visited }
+  }
+  // The first turns warm up.
+  await work()
+  await watched()
+  const before = await managed.call('memory')
+  const rounds: Round[] = []
+  for (let round = 0; round < plan.rounds; round++) {
+    // In turns, which of the two comes first.
+    const early = round % 2 === 0 ? await work() : undefined
+    const looked = await watched()
+    const alone = early ?? (await work())
+    rounds.push({ alone, ...looked, memory: await managed.call('memory') })
+  }
+  return { rounds, before }
+}
+
+type Kind = 'fetchesMs' | 'readsMs'
+
+function percentile(samples: readonly number[], share: number): number {
+  const sorted = samples.toSorted((one, other) => one - other)
+  return sorted[Math.floor(share * (sorted.length - 1))]!
+}
+
+/** The 99th percentile with clients over that without, in each round. */
+function ratio(rounds: readonly Round[], kind: Kind, seed: number): Interval {
+  return medianInterval(
+    rounds.map(({ alone, watched }) => percentile(watched[kind], 0.99) / percentile(alone[kind], 0.99)),
+    seed
+  )
+}
+
+function rows(rounds: readonly Round[], seed: number) {
+  const kinds: ReadonlyArray<[Kind, string]> = [
+    ['fetchesMs', 'blocks fetched'],
+    ['readsMs', 'reads of a node']
+  ]
+  return kinds.flatMap(([kind, name]) =>
+    (['alone', 'watched'] as const).map(when => {
+      const each = (share: number): string =>
+        `${figures(median(rounds.map(round => percentile(round[when][kind], share))))} ms`
+      const count = median(rounds.map(round => round[when][kind].length))
+      const of = when === 'watched' ? shown(ratio(rounds, kind, seed)) : undefined
+      return [
+        `${name}, ${when === 'alone' ? 'nobody looks' : 'all look'}`,
+        count,
+        each(0.5),
+        each(0.99),
+        each(1),
+        of
+      ]
+    })
+  )
+}
+
+function shown({ median, low, high }: Interval): string {
+  return `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`
+}
+
+function checks(
+  rounds: readonly Round[],
+  before: Memory,
+  plan: Plan,
+  isQuick: boolean,
+  seed: number
+): Check[] {
+  const visits = rounds.map(({ visited }) => visited)
+  const wrong = visits.reduce((sum, visited) => sum + visited.wrong, 0)
+  const firstWrong = visits.find(visited => visited.firstWrong !== undefined)?.firstWrong ?? 'none'
+  const failed = rounds.reduce((sum, { alone, watched }) => sum + alone.failed + watched.failed, 0)
+  const fewest = Math.min(...visits.map(({ connections }) => connections))
+  const growthMb = rounds.at(-1)!.memory.heapMb - before.heapMb
+  const right: Check[] = [
+    {
+      name: 'every answer was right',
+      passed: wrong === 0,
+      detail: `${wrong} were not; the first: ${firstWrong}`
+    },
+    { name: 'nothing failed beside it', passed: failed === 0, detail: `${failed} fetches and reads did` },
+    {
+      name: 'all clients were there at once',
+      passed: fewest >= plan.clients,
+      detail: `${fewest} connections at least in each round`
+    },
+    {
+      name: 'memory is flat',
+      passed: growthMb < MAX_GROWTH_MB,
+      detail: `heap grew by ${figures(growthMb)} MB`
+    }
+  ]
+  // One round scatters by more than what is to be found out.
+  const kinds = isQuick ? [] : (['fetchesMs', 'readsMs'] as const)
+  return [
+    ...right,
+    ...kinds.map(kind => {
+      const interval = ratio(rounds, kind, seed)
+      const passed = interval.low <= MAX_RATIO
+      return { name: `p99 of ${kind}`, passed, detail: `${shown(interval)} of alone, at most ${MAX_RATIO}` }
+    })
+  ]
+}
+
+function statusesOf(rounds: readonly Round[]): string {
+  const sums = new Map<string, number>()
+  for (const { visited } of rounds)
+    for (const [status, count] of Object.entries(visited.statuses))
+      sums.set(status, (sums.get(status) ?? 0) + count)
+  return [...sums].map(([status, count]) => `${count} with ${status}`).join(', ')
+}
+
+await runBenchmark({
+  name: 'management',
+  packages: ['fastify', 'helia', 'libp2p'],
+  options: {},
+  async *reports({ isQuick, seed }) {
+    const plan = isQuick ? plans.quick : plans.full
+    const { rounds, before } = await measure(plan, seed)
+    yield {
+      name: 'clients',
+      title: `${plan.clients} clients look every 4 s, and 50 of them at events; ${plan.knownPeers} peers are known`,
+      columns: ['what', 'count', 'p50', 'p99', 'max', 'p99, of nobody looking'],
+      rows: rows(rounds, seed),
+      notes: [
+        `answers: ${statusesOf(rounds)}`,
+        `memory: heap ${figures(before.heapMb)} MB before, ${figures(rounds.at(-1)!.memory.heapMb)} MB after`
+      ],
+      checks: checks(rounds, before, plan, isQuick, seed),
+      data: { rounds: rounds.map(({ visited, memory }) => ({ visited, memory })), before }
+    } satisfies Report
+  }
+})
