@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { Webhook } from 'standardwebhooks'
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type Block, makeBlocks } from '../../src/cli/swarm/blocks.ts'
 import { Swarm } from '../../src/cli/swarm/swarm.ts'
@@ -96,15 +98,19 @@ async function entriesOf(folder: string): Promise<Array<Record<string, unknown>>
 /** A receiver of webhooks. */
 async function startReceiver() {
   const received: Array<{ path: string; type: string; data: Record<string, unknown> }> = []
+  const secret = `whsec_${randomBytes(32).toString('base64')}`
   const server = createServer(async (request, response) => {
-    received.push({ path: request.url, ...JSON.parse(await text(request)) })
+    const body = await text(request)
+    // Throws unless the signature is right.
+    new Webhook(secret).verify(body, request.headers as Record<string, string>)
+    received.push({ path: request.url, ...JSON.parse(body) })
     response.end()
   })
   await new Promise<void>(listening => server.listen(0, '127.0.0.1', listening))
   onTestFinished(() => {
     server.close()
   })
-  return { received, url: `http://127.0.0.1:${(server.address() as { port: number }).port}` }
+  return { received, secret, url: `http://127.0.0.1:${(server.address() as { port: number }).port}` }
 }
 
 describe('a daemon', () => {
@@ -176,9 +182,12 @@ describe('a daemon', () => {
         }
       ],
       server: { port: 0 },
-      webhooks: Object.fromEntries(
-        ['failover', 'recovery', 'degraded', 'shutdown'].map(type => [type, `${receiver.url}/${type}`])
-      )
+      webhooks: {
+        secret: receiver.secret,
+        ...Object.fromEntries(
+          ['failover', 'recovery', 'degraded', 'shutdown'].map(type => [type, `${receiver.url}/${type}`])
+        )
+      }
     })
     const daemon = new Program('serve', '--config', path)
     const url = await daemon.url()
