@@ -538,11 +538,13 @@ describe('blocks', () => {
 
   test('that nobody sends are told as such', async () => {
     const { blocks, given } = createBlocks()
-    const { ask } = await start({ blocks })
+    const { ask, errors } = await start({ blocks })
     // Also if that fails before anybody waits for it.
     given.promise.catch(() => {})
     given.reject(new Error('nobody has it'))
     expect(await ask(`/ipfs/${CID}`)).toMatchObject({ status: 504, body: { error: { code: 'NOT_FETCHED' } } })
+    // The server itself is well.
+    expect(errors).toEqual([])
   })
 
   test('are not looked for any longer once whoever asked has gone', async () => {
@@ -693,7 +695,7 @@ describe('what is not as it should be', () => {
   })
 
   test.each([
-    '/',
+    '/index.php',
     '/nothing',
     '/status/../../etc/passwd',
     '/..%2f..%2fetc%2fpasswd',

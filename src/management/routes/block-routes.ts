@@ -44,7 +44,7 @@ export function blockRoutes({ managed, look }: RouteContext): FastifyPluginAsync
             .type(RAW)
             .send(Buffer.from(block.buffer, block.byteOffset, block.length))
         } catch {
-          throw new Problem('NOT_FETCHED', `No peer has sent ${cid} within ${FETCH_TIMEOUT_MS / 1_000} s`)
+          throw new Problem('NOT_FETCHED', `No peer has sent ${cid}`)
         } finally {
           socket.off('close', onClose)
         }
