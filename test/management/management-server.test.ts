@@ -136,6 +136,21 @@ describe('the token', () => {
     expect((await ask('/metrics', { headers: { authorization: `Bearer ${TOKEN}` } })).status).toBe(200)
   })
 
+  test('may be that of a pool, with where it is to be seen', async () => {
+    const pool = new SecureChannelPool('127.0.0.1:1', {
+      minIdle: 0,
+      metricsHost: '::1',
+      metricsPort: 0,
+      metricsAuthToken: TOKEN
+    })
+    expect(pool.metricsOptions).toEqual({ host: '::1', port: 0, authToken: TOKEN })
+    stack.push(pool)
+    const { ask, server } = await start({ pools: [pool] }, pool.metricsOptions)
+    expect(server.url).toContain('[::1]')
+    expect((await ask('/status/connections')).body.endpoint).toBe('127.0.0.1:1')
+    expect((await ask('/metrics', { headers: {} })).status).toBe(401)
+  })
+
   test.each(HEALTH)('is not needed for %s', async path => {
     const { ask } = await start()
     expect((await ask(path, { headers: {} })).status).toBe(200)

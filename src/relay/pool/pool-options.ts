@@ -44,7 +44,7 @@ export interface PoolOptions {
    * the endpoint does not answer as it should. What it leaves unread makes the channel useless.
    */
   probe: ((channel: Channel) => Promise<unknown>) | undefined
-  /** Where its metrics are to be served, and the token whoever reads them has to show; see the management server. */
+  /** Where it is to be seen, and the token whoever looks has to show: for a `ManagementServer` of it, see `metricsOptions`. */
   metricsHost: string
   metricsPort: number
   metricsAuthToken: string | undefined

@@ -145,6 +145,16 @@ export class SecureChannelPool implements AsyncDisposable {
     return this.#options.namespace
   }
 
+  /** Where it is to be seen, as it was told: options of a `ManagementServer` of it. */
+  get metricsOptions(): {
+    readonly host: string
+    readonly port: number
+    readonly authToken: string | undefined
+  } {
+    const { metricsHost: host, metricsPort: port, metricsAuthToken: authToken } = this.#options
+    return { host, port, authToken }
+  }
+
   /**
    * Opens `minIdle` channels, and keeps as many ready from now on. Resolves when each attempt has ended, also if the endpoint is
    * away: it is tried again then, until it is back.

@@ -92,6 +92,7 @@ test.each<[what: string, reply: Reply]>([
   ['gets too many requests', refusal('TOO_MANY_REQUESTS', 429)],
   ['has an error', refusal('INTERNAL_ERROR', 500)],
   ['is not behind its proxy', new Response('<html>', { status: 502 })],
+  ['is not there, says its proxy', new Response('<html>', { status: 503 })],
   ['has too much to do', refusal('UNAVAILABLE', 503)],
   ['is too late for its proxy', new Response('', { status: 504 })]
 ])('asks a server again that %s, longer apart each time', async (_, reply) => {
@@ -178,6 +179,11 @@ test('a refusal that is not in the words of the server is told as it is', async 
   })
 })
 
+test('another answer than that of the server is a refusal', async () => {
+  const { client, finish } = create([json({ anything: true }, 404)])
+  expect(await finish(client.getStatus())).toMatchObject({ code: 'HTTP_404' })
+})
+
 test('that the service is not well is an answer', async () => {
   const { client, asked, finish } = create([json({ status: 'degraded' }, 503)])
   expect(await finish(client.getStatus())).toMatchObject({ value: { status: 'degraded' }, isStale: false })
@@ -210,7 +216,7 @@ test('ends with the reason of the signal, also while it waits', async () => {
 })
 
 test('ends with the reason of the signal while it is asked', async () => {
-  const { client, clock } = create(['nothing'])
+  const { client, clock } = create(['nothing'], { retries: 0 })
   const ending = new AbortController()
   const ended = client.isolatePeer('a', ending.signal).catch(error => error)
   await new Promise(resolve => setImmediate(resolve))
