@@ -54,10 +54,10 @@ interface Round {
   readonly memory: Memory
 }
 
-function child<Commands extends CommandMap<Commands>>(name: string, program: string): ChildProgram<Commands> {
+function child<Commands extends CommandMap<Commands>>(name: string, program: URL): ChildProgram<Commands> {
   return new ChildProgram({
     name,
-    program: new URL(`./management/${program}`, import.meta.url),
+    program,
     execArgv: ['--conditions=bitswap-protection-source', '--expose-gc'],
     answerLimitMs: ANSWER_LIMIT_MS
   })
@@ -65,9 +65,15 @@ function child<Commands extends CommandMap<Commands>>(name: string, program: str
 
 async function measure(plan: Plan, seed: number): Promise<{ rounds: Round[]; before: Memory }> {
   await using swarm = await Swarm.start(PEERS.map(name => ({ name, answerDelayMs: THINKING_MS })))
-  await using node = child<NodeCommands>('A node', 'node-program.ts')
-  await using managed = child<ManagedCommands>('What is managed', 'managed-program.ts')
-  await using visitors = child<VisitorCommands>('Those who look', 'visitors-program.ts')
+  await using node = child<NodeCommands>('A node', new URL('./management/node-program.ts', import.meta.url))
+  await using managed = child<ManagedCommands>(
+    'What is managed',
+    new URL('./management/managed-program.ts', import.meta.url)
+  )
+  await using visitors = child<VisitorCommands>(
+    'Those who look',
+    new URL('./management/visitors-program.ts', import.meta.url)
+  )
   const authority = await Authority.create()
   const endpoint = await node.call('start', await authority.issue({ addresses: ['127.0.0.1'] }))
   const url = await managed.call('start', {

@@ -17,7 +17,7 @@ export interface ManagedCommands {
   memory(): Memory
 }
 
-export interface ManagedSetup {
+interface ManagedSetup {
   /** As multiaddrs. */
   readonly peers: readonly string[]
   /** `host:port` of the node, and who has signed its certificate, as PEM. */

@@ -59,7 +59,7 @@ export const defaultNodeConfig: NodeConfig = Object.freeze({
 })
 
 /** A pool of channels to one endpoint. */
-export interface PoolConfig {
+interface PoolConfig {
   readonly endpoint: string
   readonly options: Partial<PoolOptions>
 }

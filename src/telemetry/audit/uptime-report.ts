@@ -96,7 +96,6 @@ export class UptimeReader {
   #to: string | undefined
   /** Of the entry before, in ms since 1970. */
   #atMs = Number.NaN
-  #isRunning = false
   #isFailedOver = false
   #failoverMs = 0
   #lost = 0
@@ -152,7 +151,7 @@ export class UptimeReader {
   #pass(ms: number, isStart: boolean): void {
     // Before the first entry, or if the clock was put back.
     if (!(ms > 0)) return
-    const isThere = this.#isRunning && !(isStart || ms > MAX_GAP_MS)
+    const isThere = !isStart && ms <= MAX_GAP_MS
     this.#process.pass(ms, isThere)
     if (!isThere) return
     for (const [endpoint, uptime] of this.#endpoints) uptime.pass(ms, !this.#down.has(endpoint))
@@ -174,7 +173,6 @@ export class UptimeReader {
 
   /** How things stand from now on. */
   #note({ type, endpoint, down, services }: AuditEntry): void {
-    this.#isRunning = type !== 'daemon:stop'
     if (type === 'daemon:start') this.#begin(services as readonly RecordedService[])
     if (Array.isArray(down)) this.#set(down as string[])
     if (type === 'failover' || type === 'failback') this.#isFailedOver = type === 'failover'

@@ -1,3 +1,4 @@
+import { createServer as createHttpServer, type ServerResponse } from 'node:http'
 import { createServer } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../../src/core/index.ts'
@@ -221,11 +222,36 @@ describe('watching', () => {
   })
 })
 
+/** Long enough for what was sent on this machine to be there. */
+const settle = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 30))
+
+/** Tells one event on each connection: on the first, and then nothing; on the second, and ends it; and so on. */
+async function startTeller() {
+  const asked: Array<string | undefined> = []
+  const responses: ServerResponse[] = []
+  const names = ['first', 'second', 'third']
+  const server = createHttpServer((request, response) => {
+    asked.push(request.headers['last-event-id'] as string | undefined)
+    responses.push(response)
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    const number = asked.length
+    response.write(`id: ${number}\nevent: ${names[number - 1]}\ndata: {"peer":"a"}\n\n`)
+    if (number === 2) response.end()
+  })
+  await new Promise<void>(listening => server.listen(0, '127.0.0.1', listening))
+  stack.push({
+    async [Symbol.asyncDispose]() {
+      server.close()
+      server.closeAllConnections()
+    }
+  })
+  const url = `http://127.0.0.1:${(server.address() as { port: number }).port}`
+  return { url, asked, beat: () => responses[0]!.write(': alive\n\n') }
+}
+
 describe('events', () => {
   const take = async (events: AsyncIterator<ManagementEvent>): Promise<ManagementEvent> =>
     (await events.next()).value
-
-  const peerOf = ({ data: { peer } }: ManagementEvent): unknown => peer
 
   /** Once the server has somebody to tell. */
   const begin = async (
@@ -255,28 +281,46 @@ describe('events', () => {
     await events.return!()
   })
 
-  test('that were missed are told after the connection broke', async () => {
-    const { client, clock, protection } = await start()
+  test('that were missed are asked for after a connection that has broken, or is silent', async () => {
+    const { url, asked } = await startTeller()
+    const clock = new ManualClock()
+    const client = new ManagementClient({ url }, { clock, random: () => 0 })
     const events = client.events()
-    const first = await begin(events, () => {
-      protection.isolate('peer-a')
-      protection.release('peer-a')
-    })
-    let seen = first
-    // Nothing comes for so long that the connection is taken for dead.
-    const later = (async () => {
-      while (peerOf(seen) !== 'peer-b') seen = await take(events)
-      return seen
-    })()
-    await turn()
-    clock.advance(15_000)
-    protection.isolate('peer-b')
-    for (let turns = 0; turns < 500 && peerOf(seen) !== 'peer-b'; turns++) {
-      await new Promise(resolve => setTimeout(resolve, 5))
-      clock.advance(100)
-    }
-    expect((await later).data).toMatchObject({ peer: 'peer-b' })
+    expect(await take(events)).toEqual({ id: '1', type: 'first', data: { peer: 'a' } })
+    const second = take(events)
+    await settle()
+    clock.advance(14_999)
+    await settle()
+    expect(asked).toHaveLength(1)
+    // Nothing came for 15 s: that connection is given up, and another one made after a while.
+    clock.advance(1)
+    await settle()
+    clock.advance(100)
+    expect(await second).toMatchObject({ id: '2' })
+    // This one ends after a sign of life.
+    const third = take(events)
+    await settle()
+    clock.advance(100)
+    expect(await third).toMatchObject({ id: '3' })
+    expect(asked).toEqual([undefined, '1', '2'])
     await events.return!()
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('keep a connection that gives signs of life', async () => {
+    const { url, asked, beat } = await startTeller()
+    const clock = new ManualClock()
+    const events = new ManagementClient({ url }, { clock }).events()
+    await take(events)
+    const second = take(events)
+    second.catch(() => {})
+    for (let beats = 0; beats < 4; beats++) {
+      beat()
+      await settle()
+      clock.advance(10_000)
+      await settle()
+    }
+    expect(asked).toHaveLength(1)
   })
 
   test('end with what the server refuses', async () => {

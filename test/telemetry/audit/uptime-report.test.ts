@@ -106,6 +106,26 @@ test('failovers are counted, and how long they lasted', () => {
   expect(failovers).toEqual({ count: 2, ms: 2.5 * MINUTE_MS })
 })
 
+test('a process that begins has not failed over yet', () => {
+  const { failovers } = reportOf([
+    [0, 'daemon:start', { services, down: [] }],
+    [1, 'failover', { endpoint: 'a:1' }],
+    alive(2),
+    [2.5, 'daemon:start', { services, down: [] }],
+    alive(3.5)
+  ])
+  expect(failovers).toEqual({ count: 1, ms: MINUTE_MS })
+})
+
+test('what is said to be down at a time is all that is', () => {
+  const { endpoints } = reportOf([
+    [0, 'daemon:start', { services, down: ['a:1', 'b:1'] }],
+    alive(1, ['b:1']),
+    alive(2, [])
+  ])
+  expect(endpoints).toMatchObject([{ downMs: MINUTE_MS }, { downMs: 2 * MINUTE_MS }])
+})
+
 test('what happened to peers is counted, those in most trouble first', () => {
   const { peers, counts, lost } = reportOf([
     [0, 'circuit:open', { peer: 'x' }],

@@ -128,6 +128,7 @@ test('the oldest points go', () => {
   expect(at()).toEqual([800, 900, 1_000])
   expect(history.getPoints(2).map(point => point.at - START)).toEqual([900, 1_000])
   expect(history.getPoints(0)).toEqual([])
+  expect(history.getPoints(100)).toHaveLength(3)
 })
 
 test('what cannot be looked at leaves a gap, and is told', () => {
