@@ -97,7 +97,7 @@ describe('a config of a daemon', () => {
         requestTimeout: '5s',
         tls: { certificateFile: 'server.pem', keyFile: 'server.key', clientAuthoritiesFile: 'ca.pem' }
       },
-      alerts: { averageLatency: '250ms', connectionFailureRate: false, bitswap: { averageAnswer: '1s' } },
+      alerts: { averageLatency: '250ms', connectionFailureRate: false, bitswap: { averageAnswer: false } },
       webhooks: { failover: 'https://ops.example/f', secretFile: 'webhook.secret', timeout: '3s' },
       audit: { maxFiles: 3 },
       history: { interval: '1m' },
@@ -127,7 +127,7 @@ describe('a config of a daemon', () => {
       ],
       pools: [{ endpoint: 'node.example:443', options: { minIdle: 2, cleanupIntervalMs: 60_000 } }],
       server: { port: 8_080, authToken: TOKEN, requestTimeoutMs: 5_000 },
-      alerts: { averageLatencyMs: 250, connectionFailureRate: false, bitswap: { averageAnswerMs: 1_000 } },
+      alerts: { averageLatencyMs: 250, connectionFailureRate: false, bitswap: { averageAnswerMs: false } },
       webhooks: {
         urls: { failover: 'https://ops.example/f', shutdown: 'https://ops.example/s' },
         secret: SECRET,

@@ -28,26 +28,19 @@ export function blockRoutes({ managed, look }: RouteContext): FastifyPluginAsync
           response: { 200: Block, 400: ProblemBody, 504: ProblemBody }
         }
       },
-      async ({ params: { cid }, raw: { socket } }, reply) => {
+      async ({ params: { cid } }, reply) => {
         if (!blocks.isCid(cid)) throw new Problem('BAD_REQUEST', `${cid} is no CID`)
         const gone = new AbortController()
-        const onClose = (): void => gone.abort()
-        socket.once('close', onClose)
-        try {
-          const block = await blocks.get(
-            cid,
-            AbortSignal.any([gone.signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)])
-          )
-          // What has this CID never changes; but not everybody may see it.
-          return await reply
-            .headers({ etag: `"${cid}.raw"`, 'cache-control': 'private, max-age=29030400, immutable' })
-            .type(RAW)
-            .send(Buffer.from(block.buffer, block.byteOffset, block.length))
-        } catch {
+        reply.raw.once('close', () => gone.abort())
+        const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)])
+        const block = await blocks.get(cid, signal).catch(() => {
           throw new Problem('NOT_FETCHED', `No peer has sent ${cid}`)
-        } finally {
-          socket.off('close', onClose)
-        }
+        })
+        // What has this CID never changes; but not everybody may see it.
+        return reply
+          .headers({ etag: `"${cid}.raw"`, 'cache-control': 'private, max-age=29030400, immutable' })
+          .type(RAW)
+          .send(Buffer.from(block.buffer, block.byteOffset, block.length))
       }
     )
   }
