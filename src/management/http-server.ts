@@ -87,7 +87,7 @@ export async function createHttpServer(
   await server.register(swagger, { openapi: document(options) })
   server.setErrorHandler((error, _, reply) => {
     const problem = problemOf(error)
-    if (problem.statusCode >= 500) onError(error)
+    if (problem.code === 'INTERNAL_ERROR') onError(error)
     return reply.status(problem.statusCode).send(problem.body)
   })
   server.setNotFoundHandler({ preHandler: server.rateLimit() }, ({ method, url }) => {
@@ -110,6 +110,7 @@ function document({ serviceName, version }: Readonly<ManagementOptions>) {
     info: { title: serviceName, version },
     components: {
       securitySchemes: { token: { type: 'apiKey' as const, in: 'header' as const, name: 'X-Auth-Token' } }
-    }
+    },
+    security: [{ token: [] }]
   }
 }

@@ -7,12 +7,14 @@ import { EventStreams } from './event-streams.ts'
 import { createHttpServer, type Server } from './http-server.ts'
 import type { Managed } from './managed.ts'
 import { type ManagementOptions, resolveManagementOptions } from './management-options.ts'
+import type { Problem } from './problem.ts'
 import { alertRoutes } from './routes/alert-routes.ts'
 import { bitswapRoutes } from './routes/bitswap-routes.ts'
 import { blockRoutes } from './routes/block-routes.ts'
 import { eventRoutes } from './routes/event-routes.ts'
 import { healthRoutes, isHealth } from './routes/health-routes.ts'
 import { historyRoutes } from './routes/history-routes.ts'
+import { pageRoutes } from './routes/page-routes.ts'
 import { relayRoutes } from './routes/relay-routes.ts'
 import type { RouteContext } from './routes/route-context.ts'
 import type { ServiceFacts } from './wire/enhanced-status.ts'
@@ -27,6 +29,8 @@ export interface ManagementComponents {
   readonly registry?: Registry
   /** Told of what went wrong in the server itself. */
   readonly onError?: (error: unknown) => void
+  /** Told who has steered what, and who was turned away: for an audit log. */
+  readonly onAction?: (type: string, fields: object) => void
 }
 
 /** Shows nodes, pools and channels over HTTP, and lets who has the token steer them. Nothing runs before {@link start}. */
@@ -36,6 +40,7 @@ export class ManagementServer implements AsyncDisposable {
   readonly #clock: Clock
   readonly #registry: Registry
   readonly #onError: (error: unknown) => void
+  readonly #onAction: (type: string, fields: object) => void
   readonly #access: Access
   readonly #streams: EventStreams
   #server: Server | undefined
@@ -46,12 +51,14 @@ export class ManagementServer implements AsyncDisposable {
 
   /** @throws InvalidOptionError */
   constructor(managed: Managed, options?: Partial<ManagementOptions>, components: ManagementComponents = {}) {
-    const { clock = systemClock, registry = new Registry(), onError = () => {} } = components
+    const { clock = systemClock, registry = new Registry() } = components
+    const { onError = () => {}, onAction = () => {} } = components
     this.#managed = managed
     this.#options = resolveManagementOptions(options)
     this.#clock = clock
     this.#registry = registry
     this.#onError = onError
+    this.#onAction = onAction
     this.#access = new Access(this.#options.authToken)
     this.#streams = new EventStreams(clock)
   }
@@ -115,14 +122,29 @@ export class ManagementServer implements AsyncDisposable {
     }
   }
 
+  /** @throws Problem */
+  #admit(request: FastifyRequest, right: 'look' | 'steer'): void {
+    try {
+      this.#access[right](visitor(request))
+    } catch (error) {
+      this.#note(request, 'refused', { path: request.routeOptions.url, code: (error as Problem).code })
+      throw error
+    }
+  }
+
+  #note({ ip }: FastifyRequest, deed: string, fields: object): void {
+    this.#onAction(`management:${deed}`, { ...fields, from: ip })
+  }
+
   async #create(): Promise<Server> {
     const server = await createHttpServer(this.#options, isHealth, this.#onError)
     const context: RouteContext = {
       managed: this.#managed,
       registry: this.#registry,
       service: () => this.#service(),
-      look: async request => this.#access.look(visitor(request)),
-      steer: async request => this.#access.steer(visitor(request))
+      look: async request => this.#admit(request, 'look'),
+      steer: async request => this.#admit(request, 'steer'),
+      note: (request, deed, fields) => this.#note(request, deed, fields)
     }
     await server.register(healthRoutes(context))
     await server.register(relayRoutes(context))
@@ -131,6 +153,7 @@ export class ManagementServer implements AsyncDisposable {
     await server.register(historyRoutes(context))
     await server.register(blockRoutes(context))
     await server.register(eventRoutes(context, this.#streams))
+    await server.register(pageRoutes(context, this.#access.canSteer))
     server.get('/openapi.json', { preParsing: context.look }, () => server.swagger())
     return server
   }

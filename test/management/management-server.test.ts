@@ -34,10 +34,15 @@ afterEach(async () => {
 async function start(managed: Managed = {}, options: Partial<ManagementOptions> = {}) {
   const clock = new ManualClock()
   const errors: unknown[] = []
+  const actions: Array<[type: string, fields: object]> = []
   const server = new ManagementServer(
     managed,
     { port: 0, authToken: TOKEN, ...options },
-    { clock, onError: error => errors.push(error) }
+    {
+      clock,
+      onError: error => errors.push(error),
+      onAction: (type, fields) => actions.push([type, fields])
+    }
   )
   stack.push(server)
   await server.start()
@@ -54,7 +59,7 @@ async function start(managed: Managed = {}, options: Partial<ManagementOptions> 
       headers: { 'content-type': 'application/json', ...headers },
       body: typeof body === 'string' ? body : JSON.stringify(body)
     })
-  return { server, clock, ask, post, errors }
+  return { server, clock, ask, post, errors, actions }
 }
 
 /** A pool with a channel to a server that echoes. */
@@ -161,6 +166,35 @@ describe('the token', () => {
     for (const path of [...LOOKING, ...HEALTH])
       expect(JSON.stringify((await ask(path)).body)).not.toContain(TOKEN)
   })
+})
+
+test('who has steered what is told, and who was turned away', async () => {
+  const { node } = createNode()
+  const { channel } = createChannel()
+  stack.push(channel)
+  const { endpoint } = channel.getStatus().nodes[0]!
+  const { ask, post, actions } = await start({ bitswap: node, channels: [channel] })
+  const from = '127.0.0.1'
+  await post('/api/v1/bitswap/isolate', { peer: 'peer-a' })
+  await post('/api/v1/bitswap/release', { peer: 'peer-a' })
+  await post('/api/v1/bitswap/mode', { mode: 'observe' })
+  await post('/api/v1/secure-channel/isolate', { endpoint })
+  expect(actions.splice(0)).toEqual([
+    ['management:isolate', { peer: 'peer-a', from }],
+    ['management:release', { peer: 'peer-a', from }],
+    ['management:mode', { mode: 'observe', from }],
+    ['management:isolate', { endpoint, from }]
+  ])
+  await post('/api/v1/bitswap/mode', { mode: 'off' }, { 'x-auth-token': 'x' })
+  await ask('/status?token=secret', { headers: {} })
+  expect(actions.splice(0)).toEqual([
+    ['management:refused', { path: '/api/v1/bitswap/mode', code: 'UNAUTHORIZED', from }],
+    ['management:refused', { path: '/status', code: 'UNAUTHORIZED', from }]
+  ])
+  await post('/api/v1/bitswap/mode', { mode: 'wrong' })
+  await post('/api/v1/secure-channel/release', { endpoint: 'z:1' })
+  await ask('/status')
+  expect(actions).toEqual([])
 })
 
 describe('without a token', () => {

@@ -106,7 +106,8 @@ export class Daemon implements AsyncDisposable {
     const sources = { bitswap: bitswap ? [bitswap] : [], pools, channels }
     if (log !== undefined) this.#record(log, sources, node)
     const watch = this.#watch(sources)
-    await this.#serve({ ...watch, bitswap, pools, channels, blocks: node && managedBlocks(node) })
+    const onAction = (type: string, fields: object): void => log?.record(type, fields)
+    await this.#serve(onAction, { ...watch, bitswap, pools, channels, blocks: node && managedBlocks(node) })
     for (const pool of pools) pool.startCleanup()
     // As long as nodes have not answered, the server says that it is not ready.
     await Promise.all([...channels, ...pools].map(each => each.start()))
@@ -138,10 +139,10 @@ export class Daemon implements AsyncDisposable {
     return { alerts, history }
   }
 
-  async #serve(managed: Managed): Promise<void> {
+  async #serve(onAction: (type: string, fields: object) => void, managed: Managed): Promise<void> {
     const options = { version: await packageVersion(), ...this.#config.server }
     const whole = { ...managed, memoryProtection: memoryProtectionStatus }
-    this.#server = this.#stack.use(new ManagementServer(whole, options, { onError: this.#onError }))
+    this.#server = this.#stack.use(new ManagementServer(whole, options, { onError: this.#onError, onAction }))
     await this.#server.start()
   }
 

@@ -27,7 +27,7 @@ const ModeBody = Type.Object({ mode: Type.Enum(['enforce', 'observe', 'off']) })
 const Anything = Type.Object({}, { additionalProperties: true })
 
 /** Peers, and what is done with them. */
-export function bitswapRoutes({ managed, look, steer }: RouteContext): FastifyPluginAsyncTypebox {
+export function bitswapRoutes({ managed, look, steer, note }: RouteContext): FastifyPluginAsyncTypebox {
   const node = (): ManagedBitswap => {
     if (managed.bitswap === undefined) throw new Problem('NOT_FOUND', 'There is no libp2p node here')
     return managed.bitswap
@@ -78,10 +78,12 @@ export function bitswapRoutes({ managed, look, steer }: RouteContext): FastifyPl
           preParsing: steer,
           schema: { body: PeerBody, response: { 200: Peer, 400: ProblemBody, 404: ProblemBody } }
         },
-        ({ body }) => {
+        request => {
+          const { body } = request
           const bitswap = node()
           if (deed === 'isolate') isolate(bitswap, body.peer)
           else bitswap.release(body.peer)
+          note(request, deed, body)
           const status = bitswap.getPeerStatus(body.peer)
           if (status === undefined) throw new Problem('NOT_FOUND', `Nothing is known of a peer ${body.peer}`)
           return peer(status)
@@ -91,9 +93,10 @@ export function bitswapRoutes({ managed, look, steer }: RouteContext): FastifyPl
     server.post(
       '/api/v1/bitswap/mode',
       { preParsing: steer, schema: { body: ModeBody, response: { 200: ModeBody, 400: ProblemBody } } },
-      ({ body }) => {
+      request => {
         const bitswap = node()
-        bitswap.mode = body.mode
+        bitswap.mode = request.body.mode
+        note(request, 'mode', request.body)
         return { mode: bitswap.mode }
       }
     )

@@ -17,7 +17,8 @@ export function relayRoutes({
   registry,
   service,
   look,
-  steer
+  steer,
+  note
 }: RouteContext): FastifyPluginAsyncTypebox {
   const { pools = [], channels = [] } = managed
   return async server => {
@@ -107,7 +108,8 @@ export function relayRoutes({
           preParsing: steer,
           schema: { body: EndpointBody, response: { 200: EndpointBody, 404: ProblemBody } }
         },
-        ({ body: { endpoint } }) => {
+        request => {
+          const { endpoint } = request.body
           const channel = channels.find(each =>
             each.getStatus().nodes.some(node => node.endpoint === endpoint)
           )
@@ -115,6 +117,7 @@ export function relayRoutes({
           // That it is idle is not waited for: the status shows it.
           if (deed === 'isolate') channel.isolate(endpoint).catch(() => {})
           else channel.release(endpoint)
+          note(request, deed, { endpoint })
           return { endpoint }
         }
       )

@@ -15,6 +15,8 @@ export interface RouteContext {
   /** Hooks that let nobody through who may not look, or steer. */
   look(request: FastifyRequest): Promise<void>
   steer(request: FastifyRequest): Promise<void>
+  /** Tells what was done, and by whom. */
+  note(request: FastifyRequest, deed: 'isolate' | 'release' | 'mode', fields: object): void
 }
 
 /** How errors are answered. */
