@@ -15,6 +15,9 @@ const MAX_UNSENT_BYTES = 1_048_576
 /** How often those who listen are sent a sign of life, in ms. */
 const HEARTBEAT_MS = 5_000
 
+/** Events that a server may have told for each ms that it has been there. */
+const MAX_PER_MS = 1_000
+
 /** Something that is told, as it is sent. */
 interface Told {
   readonly id: number
@@ -26,11 +29,13 @@ export class EventStreams {
   readonly #clock: Clock
   readonly #listeners = new Set<ServerResponse>()
   readonly #kept: Told[] = []
-  #lastId = 0
+  #lastId: number
   #cancelHeartbeat: (() => void) | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
+    // Beyond those of the process before: who comes back to another one is told all that it keeps.
+    this.#lastId = clock.wallTime() * MAX_PER_MS
   }
 
   get size(): number {

@@ -113,6 +113,9 @@ const WRONG: ReadonlyArray<Record<string, string>> = [
   { authorization: `Basic ${TOKEN}` },
   { authorization: `Bearer ${TOKEN}`, 'x-auth-token': 'another' }
 ]
+/** Events are counted from when the server began. */
+const FIRST_ID = new ManualClock().wallTime() * 1_000 + 1
+
 const HEALTH = ['/health', '/ready', '/healthz', '/api/v1/secure-channel/health']
 
 describe('the token', () => {
@@ -993,9 +996,11 @@ describe('events', () => {
     alerts.look()
     const text = await until('event: alert\n')
     expect(text).toContain(
-      `id: 1\nevent: isolate\ndata: ${JSON.stringify({ at: clock.wallTime(), peer: 'peer-a' })}\n\n`
+      `id: ${FIRST_ID}\nevent: isolate\ndata: ${JSON.stringify({ at: clock.wallTime(), peer: 'peer-a' })}\n\n`
     )
-    expect(text).toMatch(/id: 2\nevent: node:isolated\ndata: \{"endpoint":"b:1","role":"primary"/)
+    expect(text).toContain(
+      `id: ${FIRST_ID + 1}\nevent: node:isolated\ndata: {"endpoint":"b:1","role":"primary"`
+    )
     expect(text).toMatch(
       /event: alert\ndata: \{"name":"openCircuitShare","subject":"bitswap","isFiring":true/
     )
@@ -1007,7 +1012,7 @@ describe('events', () => {
     const { node, protection } = createNode()
     const { server } = await start({ bitswap: node })
     for (const key of ['peer-a', 'peer-b', 'peer-c']) protection.isolate(key)
-    const back = await listen(server, { 'last-event-id': '1' })
+    const back = await listen(server, { 'last-event-id': `${FIRST_ID}` })
     const text = await back.until('peer-c')
     expect(text).not.toContain('peer-a')
     expect(text).toContain('peer-b')

@@ -11,7 +11,7 @@ const MAX_EVENT_LENGTH = 1_048_576
 
 /** Something that happened. */
 export interface ManagementEvent {
-  /** Counted from 1 since the server began. */
+  /** A greater one for each, also after the server was started again. */
   readonly id: string | undefined
   /** What: `circuit:open`, `node:down`, `alert`. */
   readonly type: string
