@@ -51,7 +51,8 @@ export const systemClock: Clock = {
   },
 
   schedule(callback, delayMs, keepsAlive = false) {
-    const timer = setTimeout(callback, Math.min(delayMs, MAX_DELAY_MS))
+    // Of what is over already Node would warn.
+    const timer = setTimeout(callback, Math.min(Math.max(0, delayMs), MAX_DELAY_MS))
     // Node returns an object, browsers a number, which cannot keep anything alive.
     if (!keepsAlive && typeof timer === 'object') (timer as { unref(): void }).unref()
     return () => clearTimeout(timer)

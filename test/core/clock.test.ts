@@ -51,6 +51,16 @@ describe('systemClock', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  test('schedule of what is over already runs at once', () => {
+    const set = vi.spyOn(globalThis, 'setTimeout')
+    const callback = vi.fn()
+    systemClock.schedule(callback, -900_000)
+    expect(set).toHaveBeenCalledWith(callback, 0)
+    set.mockRestore()
+    vi.advanceTimersByTime(1)
+    expect(callback).toHaveBeenCalledOnce()
+  })
+
   test('schedule of more than setTimeout can take does not run at once', () => {
     const callback = vi.fn()
     const cancel = systemClock.schedule(callback, 365 * 24 * 60 * 60 * 1000)
