@@ -45,3 +45,13 @@ function nameOf(option: string): string {
 function isOptions(value: unknown): value is object {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }
+
+/** What is given of options that stand in an object of their own; `undefined` if there is none. @throws ConfigError */
+export function readPart<Options extends object>(
+  config: ConfigObject,
+  name: string,
+  defaults: Options
+): Partial<Options> | undefined {
+  const given = config.object(name, namesOf(defaults))
+  return given && readOptions(given, defaults)
+}

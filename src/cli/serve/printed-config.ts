@@ -21,7 +21,8 @@ import {
   defaultWebhookOptions
 } from '../../telemetry/index.ts'
 import { writeOptions } from '../config/config-options.ts'
-import { defaultDaemonShutdown, defaultNodeConfig } from './serve-config.ts'
+import { defaultNodeConfig } from './node-sections.ts'
+import { defaultDaemonShutdown } from './relay-sections.ts'
 
 /** An object of JSON. */
 type Members = Readonly<Record<string, unknown>>
