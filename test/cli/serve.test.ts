@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { Webhook } from 'standardwebhooks'
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -259,6 +259,42 @@ describe('a daemon', () => {
     })
     daemon.kill('SIGTERM')
     await daemon.ended()
+  })
+})
+
+describe('a daemon that cannot start says why', () => {
+  test.each<[what: string, config: object, message: RegExp, files?: Record<string, string>]>([
+    [
+      'an address that is not of this computer',
+      { node: { listen: ['/ip4/203.0.113.7/tcp/4001'] } },
+      /^bitswap-protection: cannot start: it cannot listen at \/ip4\/203\.0\.113\.7\/tcp\/4001: listen EADDRNOTAVAIL.*\n$/
+    ],
+    [
+      'a directory that is none',
+      { directory: 'ca.pem/state' },
+      /^bitswap-protection: cannot start: a part of its path is no directory: .*\n$/
+    ],
+    [
+      'a key that is none',
+      { directory: 'state' },
+      /state\/node\/peer\.key is not the key of a peer; without it the node gets another one\n$/,
+      { 'state/node/peer.key': 'nonsense' }
+    ],
+    [
+      'a state that is none',
+      { directory: 'state', relays: [{ primaryNodes: ['127.0.0.1:1'] }] },
+      /relay-0\.state cannot be used: it is no JSON\n$/,
+      { 'state/relay-0.state': '{nonsense' }
+    ]
+  ])('%s', async (_, config, message, files = {}) => {
+    const { path, folder } = await configure({ server: { port: 0 }, ...config })
+    for (const [name, content] of Object.entries(files)) {
+      await mkdir(dirname(join(folder, name)), { recursive: true })
+      await writeFile(join(folder, name), content)
+    }
+    const { code, stderr } = await new Program('serve', '--config', path).ended()
+    expect(code).toBe(1)
+    expect(stderr).toMatch(message)
   })
 })
 

@@ -62,9 +62,13 @@ async function aborted(signal: AbortSignal): Promise<void> {
   await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
 }
 
+/** In what libp2p says of addresses it cannot listen at: `  /ip4/192.0.2.1/tcp/1: Error: listen EADDRNOTAVAIL: …`. */
+const NOT_LISTENING = /^ {2}(\/\S+): (?:Error: )?(.*)$/m
+
 const reasons: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is taken',
   EADDRNOTAVAIL: 'this computer does not have the address',
+  ENOTDIR: 'a part of its path is no directory',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
@@ -75,6 +79,12 @@ const reasons: Readonly<Record<string, string>> = {
 function startError(error: unknown): unknown {
   if (error instanceof StateFileError) return new CommandError(exitCodes.failed, harmless(error.message))
   const { code, message } = Object(error) as NodeJS.ErrnoException
+  const [, address, why] = NOT_LISTENING.exec(message ?? '') ?? []
+  if (address !== undefined)
+    return new CommandError(
+      exitCodes.failed,
+      `cannot start: it cannot listen at ${address}: ${harmless(why!)}`
+    )
   const isOfSystem = code !== undefined && reasons[code] !== undefined
   return isOfSystem
     ? new CommandError(exitCodes.failed, `cannot start: ${reasons[code]}: ${harmless(message)}`)

@@ -15,6 +15,8 @@ import { FsDatastore } from 'datastore-fs'
 import { createHeliaLight } from 'helia'
 import { sha512 } from 'multiformats/hashes/sha2'
 import { type BitswapProtectionInit, bitswapProtection, protectBitswap } from '../../bitswap/index.ts'
+import { CommandError } from '../command-error.ts'
+import { exitCodes } from '../exit-codes.ts'
 
 /** Only whom it belongs to may read it. */
 const KEY_MODE = 0o600
@@ -66,8 +68,19 @@ async function privateKey(directory: string | undefined): Promise<PrivateKey> {
     if (error.code === 'ENOENT') return undefined
     throw error
   })
-  if (known !== undefined) return privateKeyFromProtobuf(known)
+  if (known !== undefined) return readKey(path, known)
   const key = await generateKeyPair('Ed25519')
   await writeFile(path, privateKeyToProtobuf(key), { mode: KEY_MODE, flag: 'wx' })
   return key
+}
+
+function readKey(path: string, bytes: Uint8Array): PrivateKey {
+  try {
+    return privateKeyFromProtobuf(bytes)
+  } catch {
+    throw new CommandError(
+      exitCodes.failed,
+      `${path} is not the key of a peer; without it the node gets another one`
+    )
+  }
 }
