@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -12,8 +13,8 @@ import type { ManagedCommands } from './commands.ts'
 
 // A node and a channel with the server that shows them, in a process of their own.
 
-/** Fetches, and reads, at once. */
-const AT_ONCE = 4
+/** A fetch, and a read, is begun each so many ms, however long those before take. */
+const EVERY_MS = 20
 
 /** Longest a fetch may take, in ms. */
 const LIMIT_MS = 15_000
@@ -40,17 +41,30 @@ serveCommands<ManagedCommands>({
 
   async work(request, durationMs) {
     const cids = (await makeBlocks(request)).map(({ cid }) => cid)
-    const endsAtMs = performance.now() + durationMs
     const fetchesMs: number[] = []
     const readsMs: number[] = []
-    const failed = await Promise.all([
-      ...loops(fetchesMs, endsAtMs, () => {
-        const cid = cids.shift()
-        return cid && fetchBlock(cid)
-      }),
-      ...loops(readsMs, endsAtMs, () => channel.getBlockHeight())
-    ])
-    return { fetchesMs, readsMs, failed: failed.reduce((sum, count) => sum + count, 0) }
+    let failed = 0
+    const begin = async (tookMs: number[], act: () => Promise<unknown>): Promise<void> => {
+      const startedAtMs = performance.now()
+      try {
+        await act()
+        tookMs.push(performance.now() - startedAtMs)
+      } catch {
+        failed++
+      }
+    }
+    const underWay: Array<Promise<void>> = []
+    const endsAtMs = performance.now() + durationMs
+    for (let cid = cids.shift(); cid !== undefined && performance.now() < endsAtMs; cid = cids.shift()) {
+      const wanted = cid
+      underWay.push(
+        begin(fetchesMs, () => fetchBlock(wanted)),
+        begin(readsMs, () => channel.getBlockHeight())
+      )
+      await sleep(EVERY_MS)
+    }
+    await Promise.all(underWay)
+    return { fetchesMs, readsMs, failed }
   },
 
   memory() {
@@ -62,26 +76,4 @@ serveCommands<ManagedCommands>({
 
 async function fetchBlock(cid: CID): Promise<void> {
   for await (const _ of node.blockstore.get(cid, { signal: AbortSignal.timeout(LIMIT_MS) }));
-}
-
-/** Does something again and again, a few times at once. Each resolves to how often it failed. */
-function loops(
-  tookMs: number[],
-  endsAtMs: number,
-  act: () => Promise<unknown> | undefined
-): Array<Promise<number>> {
-  const loop = async (): Promise<number> => {
-    let failed = 0
-    while (performance.now() < endsAtMs) {
-      const startedAtMs = performance.now()
-      const acting = act()
-      if (acting === undefined) break
-      await acting.then(
-        () => tookMs.push(performance.now() - startedAtMs),
-        () => failed++
-      )
-    }
-    return failed
-  }
-  return Array.from({ length: AT_ONCE }, loop)
 }
