@@ -91,7 +91,7 @@ describe('the program', () => {
 
   test.each([
     [['fech'], "unknown command 'fech'; did you mean 'fetch'?"],
-    [['remove'], "unknown command 'remove'; there are fetch, relay and demo"],
+    [['remove'], "unknown command 'remove'; there are fetch, relay, serve, report and demo"],
     [['help', 'fech'], "unknown command 'fech'; did you mean 'fetch'?"],
     [['--hlep'], 'unknown option --hlep; did you mean --help?'],
     [['--json'], 'unknown option --json; options of a command come after it'],

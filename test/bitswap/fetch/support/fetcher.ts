@@ -19,7 +19,7 @@ import { createLogger, peerOf } from '../../support/peers.ts'
 import { FakeStream } from './fake-stream.ts'
 
 /** How exact time is in these tests, in ms: that of the deadlines. */
-const STEP_MS = 25
+export const STEP_MS = 25
 
 /** The same for all tests. */
 export const blocks: readonly TestBlock[] = await Promise.all(
