@@ -1,9 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { text } from 'node:stream/consumers'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { parseDuration } from '../../src/cli/config/duration.ts'
 import type { Summary } from '../../src/cli/relay/display.ts'
@@ -18,12 +15,11 @@ import {
 } from '../../src/relay/index.ts'
 import { Authority, type Identity } from '../relay/support/certificates.ts'
 import { type Asked, answer, RpcServer } from '../relay/support/rpc-server.ts'
+import { Program } from './support/program.ts'
 
 // There may be much else to do for the machine, and processes take their time to start.
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 })
 
-const root = resolve(import.meta.dirname, '../..')
-const main = join(root, 'src/cli/main.ts')
 const POLLING = { timeout: 20_000, interval: 20 }
 
 let authority: Authority
@@ -39,30 +35,10 @@ type Line =
   | ({ readonly type: 'status' } & Snapshot)
   | ({ readonly type: 'summary' } & Summary)
 
-/** The command in a process of its own. */
-class Relay {
-  readonly #child: ChildProcess
-  readonly #closed: Promise<unknown[]>
-  readonly #stderr: Promise<string>
-  stdout = ''
-
+/** The command `relay`. */
+class Relay extends Program {
   constructor(...args: readonly string[]) {
-    this.#child = spawn(
-      process.execPath,
-      ['--conditions=bitswap-protection-source', main, 'relay', ...args],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, NO_COLOR: '1' }
-      }
-    )
-    this.#closed = once(this.#child, 'close')
-    this.#stderr = text(this.#child.stderr!)
-    this.#child.stdout!.setEncoding('utf8').on('data', (part: string) => {
-      this.stdout += part
-    })
-    onTestFinished(() => {
-      this.#child.kill('SIGKILL')
-    })
+    super('relay', ...args)
   }
 
   /** Of `--json`, as far as they are whole. */
@@ -86,19 +62,6 @@ class Relay {
     const last = this.lines.at(-1)
     expect(last?.type).toBe('summary')
     return last as Summary
-  }
-
-  kill(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void {
-    this.#child.kill(signal)
-  }
-
-  stopReading(): void {
-    this.#child.stdout!.destroy()
-  }
-
-  async ended(): Promise<{ code: unknown; stderr: string }> {
-    const [[code], stderr] = await Promise.all([this.#closed, this.#stderr])
-    return { code, stderr }
   }
 }
 

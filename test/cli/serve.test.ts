@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { Webhook } from 'standardwebhooks'
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -13,12 +12,11 @@ import { Swarm } from '../../src/cli/swarm/swarm.ts'
 import { ManagementClient } from '../../src/management/client/index.ts'
 import { Authority, type Identity } from '../relay/support/certificates.ts'
 import { RpcServer } from '../relay/support/rpc-server.ts'
+import { main, Program } from './support/program.ts'
 
 // There may be much else to do for the machine, and processes take their time to start.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 30_000 })
 
-const root = resolve(import.meta.dirname, '../..')
-const main = join(root, 'src/cli/main.ts')
 const POLLING = { timeout: 30_000, interval: 50 }
 const TOKEN = 'correct-horse-battery-staple'
 
@@ -30,30 +28,10 @@ beforeAll(async () => {
   identity = await authority.issue({ addresses: ['127.0.0.1'] })
 })
 
-/** The command in a process of its own. */
-class Program {
-  readonly #child: ChildProcess
-  readonly #closed: Promise<unknown[]>
-  readonly #stderr: Promise<string>
-  stdout = ''
-
-  constructor(...args: readonly string[]) {
-    this.#child = spawn(process.execPath, ['--conditions=bitswap-protection-source', main, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NO_COLOR: '1' }
-    })
-    this.#closed = once(this.#child, 'close')
-    this.#stderr = text(this.#child.stderr!)
-    this.#child.stdout!.setEncoding('utf8').on('data', (part: string) => {
-      this.stdout += part
-    })
-    onTestFinished(() => {
-      this.#child.kill('SIGKILL')
-    })
-  }
-
-  kill(signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): void {
-    this.#child.kill(signal)
+/** The command `serve`. */
+class Daemon extends Program {
+  constructor(config: string) {
+    super('serve', '--config', config)
   }
 
   /** Where its server listens, once it does. */
@@ -65,11 +43,6 @@ class Program {
   /** Where peers can dial it. */
   get address(): string {
     return /\/ip4\S+/.exec(this.stdout)![0]
-  }
-
-  async ended(): Promise<{ code: unknown; stderr: string; stdout: string }> {
-    const [[code], stderr] = await Promise.all([this.#closed, this.#stderr])
-    return { code, stderr, stdout: this.stdout }
   }
 }
 
@@ -117,7 +90,7 @@ describe('a daemon', () => {
   test('runs without a config, is seen, and ends with Ctrl-C', async () => {
     // Not at its usual port, that somebody else may have.
     const { path } = await configure({ server: { port: 0 } })
-    const daemon = new Program('serve', '--config', path)
+    const daemon = new Daemon(path)
     const url = await daemon.url()
     const client = new ManagementClient({ url })
     expect((await client.getStatus()).value).toMatchObject({ status: 'ok', bitswap: { mode: 'enforce' } })
@@ -126,7 +99,7 @@ describe('a daemon', () => {
     await expect(client.setMode('off')).rejects.toMatchObject({ code: 'FORBIDDEN' })
     expect(daemon.address).toMatch(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/12D3/)
     daemon.kill('SIGINT')
-    const { code, stderr, stdout } = await daemon.ended()
+    const { code, stderr, stdout } = await daemon.finished()
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toContain('There is no token: everybody on this machine may look, and nobody steer')
   })
@@ -142,7 +115,7 @@ describe('a daemon', () => {
       node: { peers },
       server: { port: 0, authToken: TOKEN }
     })
-    const first = new Program('serve', '--config', path)
+    const first = new Daemon(path)
     const headers = { 'x-auth-token': TOKEN }
     const fetched = await fetch(`${await first.url()}/ipfs/${cid}`, { headers })
     expect([fetched.status, fetched.headers.get('content-type')]).toEqual([200, 'application/vnd.ipld.raw'])
@@ -153,14 +126,14 @@ describe('a daemon', () => {
     expect(await metrics.text()).toContain('bitswap_protection_wants_total{result="answered"} 1')
     const id = first.address.split('/p2p/')[1]
     first.kill('SIGTERM')
-    expect((await first.ended()).code).toBe(0)
+    expect((await first.finished()).code).toBe(0)
     await swarm[Symbol.asyncDispose]()
-    const second = new Program('serve', '--config', path)
+    const second = new Daemon(path)
     const kept = await fetch(`${await second.url()}/ipfs/${cid}`, { headers })
     expect(new Uint8Array(await kept.arrayBuffer())).toEqual(bytes)
     expect(second.address).toContain(id)
     second.kill('SIGTERM')
-    await second.ended()
+    await second.finished()
   })
 
   test('tells of nodes that go and come back: by status, webhooks, audit log and report', async () => {
@@ -189,7 +162,7 @@ describe('a daemon', () => {
         )
       }
     })
-    const daemon = new Program('serve', '--config', path)
+    const daemon = new Daemon(path)
     const url = await daemon.url()
     const ready = async (): Promise<number> => (await fetch(`${url}/ready`)).status
     const types = (): string[] => receiver.received.map(({ type }) => type)
@@ -205,7 +178,7 @@ describe('a daemon', () => {
       data: { endpoint, role: 'primary' }
     })
     daemon.kill('SIGTERM')
-    expect((await daemon.ended()).code).toBe(0)
+    expect((await daemon.finished()).code).toBe(0)
     expect(types().at(-1)).toBe('shutdown')
     const log = await entriesOf(folder)
     expect(log.map(({ type }) => type)).toEqual(
@@ -214,7 +187,7 @@ describe('a daemon', () => {
     expect((await stat(join(folder, 'state/audit.jsonl'))).mode & 0o777).toBe(0o600)
 
     const report = new Program('report', join(folder, 'state/audit.jsonl'), '--json')
-    const { code, stdout } = await report.ended()
+    const { code, stdout } = await report.finished()
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({
       process: { starts: 1, share: 1 },
@@ -223,7 +196,7 @@ describe('a daemon', () => {
       lost: 0,
       unreadable: 0
     })
-    const forPeople = await new Program('report', join(folder, 'state/audit.jsonl')).ended()
+    const forPeople = await new Program('report', join(folder, 'state/audit.jsonl')).finished()
     expect(forPeople.stdout).toMatch(new RegExp(`btc: ${endpoint}, ${backup.endpoint}: \\d+(\\.\\d+)? %`))
     expect(forPeople.stdout).toContain('1 failover')
   })
@@ -238,27 +211,27 @@ describe('a daemon', () => {
     })
     const url = `http://127.0.0.1:${(silent.address() as { port: number }).port}`
     const { path } = await configure({ node: false, server: { port: 0 }, webhooks: { shutdown: url } })
-    const daemon = new Program('serve', '--config', path)
+    const daemon = new Daemon(path)
     await daemon.url()
     const told = once(silent, 'request')
     daemon.kill('SIGTERM')
     await told
     daemon.kill('SIGTERM')
-    expect((await daemon.ended()).code).toBe(143)
+    expect((await daemon.finished()).code).toBe(143)
   })
 
   test('does not start at a port that is taken, and leaves nothing', async () => {
     const { path: first } = await configure({ node: false, server: { port: 0 } })
-    const daemon = new Program('serve', '--config', first)
+    const daemon = new Daemon(first)
     const port = Number(new URL(await daemon.url()).port)
     const { path } = await configure({ server: { port } })
-    const second = await new Program('serve', '--config', path).ended()
+    const second = await new Daemon(path).finished()
     expect(second).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/^bitswap-protection: cannot start: the port is taken: .*\n$/)
     })
     daemon.kill('SIGTERM')
-    await daemon.ended()
+    await daemon.finished()
   })
 })
 
@@ -292,7 +265,7 @@ describe('a daemon that cannot start says why', () => {
       await mkdir(dirname(join(folder, name)), { recursive: true })
       await writeFile(join(folder, name), content)
     }
-    const { code, stderr } = await new Program('serve', '--config', path).ended()
+    const { code, stderr } = await new Daemon(path).finished()
     expect(code).toBe(1)
     expect(stderr).toMatch(message)
   })
@@ -304,12 +277,12 @@ describe('serve', () => {
     [['--config', '/no/such/file'], '/no/such/file: cannot be read: there is no such file'],
     [['--prnt-config'], 'unknown option --prnt-config; did you mean --print-config?']
   ])('%j is refused', async (args, message) => {
-    const { code, stderr } = await new Program('serve', ...args).ended()
+    const { code, stderr } = await new Program('serve', ...args).finished()
     expect({ code, stderr }).toEqual({ code: 2, stderr: `bitswap-protection: ${message}\n` })
   })
 
   test('prints its config', async () => {
-    const { code, stdout } = await new Program('serve', '--print-config').ended()
+    const { code, stdout } = await new Program('serve', '--print-config').finished()
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ server: { port: 9_090 } })
   })
@@ -321,7 +294,7 @@ describe('report', () => {
     [['/no/such/log'], 1, 'cannot read /no/such/log'],
     [[main, '--since', 'yesterday'], 2, "invalid --since 'yesterday'"]
   ])('%j is refused', async (args, code, message) => {
-    const ended = await new Program('report', ...args).ended()
+    const ended = await new Program('report', ...args).finished()
     expect(ended).toMatchObject({ code, stderr: expect.stringContaining(message) })
   })
 
@@ -333,13 +306,13 @@ describe('report', () => {
     await writeFile(`${log}.2`, `${entry('0:00', 'daemon:start')}\n`)
     await writeFile(`${log}.1`, `${entry('1:00', 'daemon:alive')}\nnonsense\n`)
     await writeFile(log, `${entry('2:00', 'daemon:stop')}\n{"at":"20`)
-    const { stdout } = await new Program('report', log, '--json').ended()
+    const { stdout } = await new Program('report', log, '--json').finished()
     expect(JSON.parse(stdout)).toMatchObject({
       from: '2026-11-22T10:00:00Z',
       process: { upMs: 120_000, downMs: 0, starts: 1 },
       unreadable: 2
     })
-    const { stdout: since } = await new Program('report', log, '--since', '2026-11-22T10:01:30Z').ended()
+    const { stdout: since } = await new Program('report', log, '--since', '2026-11-22T10:01:30Z').finished()
     expect(since).toContain('(0 ms)')
     expect(since).toContain('this process: 100 %')
   })
