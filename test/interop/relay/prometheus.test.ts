@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { expect, inject, test } from 'vitest'
@@ -186,6 +187,12 @@ test('a real Prometheus scrapes the daemon, and its alerts fire while a node is 
     (await scraped.query('bitswap_protection_wants_total{result="answered"}', 'job'))['bitswap-protection'] ??
     0
   await expect.poll(wants, POLLING).toBeGreaterThanOrEqual(5)
+
+  // Names keep to the conventions, but for those that are kept for who knows them.
+  const { value: metrics } = await client.getMetrics()
+  const { stderr } = spawnSync('promtool', ['check', 'metrics'], { input: metrics, encoding: 'utf8' })
+  const complaints = stderr.split('\n').filter(line => line !== '' && !line.startsWith('btc_sprint_latency_ms '))
+  expect(complaints).toEqual([])
 
   primary.stop()
   await expect
