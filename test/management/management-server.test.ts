@@ -290,6 +290,26 @@ describe('pools', () => {
     expect((await ask('/status/connections?endpoint=a:1')).status).toBe(404)
   })
 
+  test('are shown each by itself, too', async () => {
+    const [one, other] = [await createPool(), await createPool()]
+    const { ask } = await start({ pools: [one.pool, other.pool] })
+    const { pools } = (await ask('/api/v1/secure-channel/status')).body
+    expect(pools).toHaveLength(2)
+    expect(pools[0]).toEqual({
+      endpoint: one.target.endpoint,
+      is_healthy: true,
+      is_draining: false,
+      circuit_state: 'CLOSED',
+      active_connections: 1,
+      idle_connections: 1,
+      max_connections: 4,
+      waiting: 0,
+      reconnects: 0,
+      total_errors: 0,
+      p95_latency_ms: expect.any(Number)
+    })
+  })
+
   test('have each connection under its id', async () => {
     const { pool } = await createPool()
     const { ask } = await start({ pools: [pool] })

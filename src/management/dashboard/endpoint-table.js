@@ -7,6 +7,7 @@ import { createSparkline } from './sparkline.js'
 
 /** @typedef {import('../wire/secure-channel.ts').SecureChannelStatusWire} SecureChannelStatus */
 /** @typedef {SecureChannelStatus['channels'][number]['nodes'][number]} Node */
+/** @typedef {SecureChannelStatus['pools'][number]} Pool */
 /** @typedef {import('./badge.js').BadgeContent} BadgeContent */
 
 /**
@@ -29,7 +30,6 @@ import { createSparkline } from './sparkline.js'
 
 const HEALTHY = /** @type {const} */ ({ tone: 'good', text: 'Healthy' })
 const UNHEALTHY = /** @type {const} */ ({ tone: 'bad', text: 'Unhealthy' })
-const UNUSED = /** @type {const} */ ({ tone: 'plain', text: 'No connections' })
 
 /** @type {Readonly<Record<string, BadgeContent['tone']>>} */
 const stateTones = { up: 'good', suspect: 'warning', 'warming-up': 'warning', isolated: 'held' }
@@ -53,7 +53,7 @@ export class EndpointTable {
 
   /** @param {SecureChannelStatus} status */
   show(status) {
-    const endpoints = [...status.channels.flatMap(nodesOf), ...poolsOf(status)]
+    const endpoints = [...status.channels.flatMap(nodesOf), ...status.pools.map(ofPool)]
     for (const { key, latencyMs } of endpoints) this.#trails.note(key, latencyMs)
     byId('endpoints-region').hidden = endpoints.length === 0
     byId('no-endpoints').hidden = endpoints.length > 0
@@ -111,30 +111,36 @@ function stateOf({ state, is_lagging }) {
 }
 
 /**
- * The server names the endpoints of all pools, and lists the connections there are.
- *
- * @param {SecureChannelStatus} status
- * @returns {Endpoint[]}
+ * @param {Pool} pool
+ * @returns {Endpoint}
  */
-function poolsOf({ endpoint: names, connections }) {
-  const endpoints = names === '' ? [] : [...new Set(names.split(','))]
-  return endpoints.map(endpoint => {
-    const own = connections.filter(each => each.endpoint === endpoint)
-    return {
-      key: `pool ${endpoint}`,
-      endpoint,
-      role: 'Pool',
-      state: [{ tone: 'plain', text: `${own.length} open` }],
-      circuit: undefined,
-      health: own.length === 0 ? UNUSED : own.every(each => each.is_healthy) ? HEALTHY : UNHEALTHY,
-      height: undefined,
-      latencyMs: Math.max(0, ...own.map(each => each.p95_latency_ms)),
-      inFlight: own.filter(each => !each.is_idle).length,
-      errors: own.reduce((sum, { errors }) => sum + errors, 0),
-      lastError: undefined,
-      isIsolated: undefined
-    }
-  })
+function ofPool(pool) {
+  return {
+    key: `pool ${pool.endpoint}`,
+    endpoint: pool.endpoint,
+    role: 'Pool',
+    state: poolStateOf(pool),
+    circuit: circuitBadges[pool.circuit_state],
+    health: pool.is_healthy ? HEALTHY : UNHEALTHY,
+    height: undefined,
+    latencyMs: pool.p95_latency_ms,
+    inFlight: pool.active_connections - pool.idle_connections,
+    errors: pool.total_errors,
+    lastError: undefined,
+    isIsolated: undefined
+  }
+}
+
+/**
+ * @param {Pool} pool
+ * @returns {BadgeContent[]}
+ */
+function poolStateOf({ active_connections, max_connections, waiting, is_draining }) {
+  /** @type {BadgeContent[]} */
+  const badges = [{ tone: 'plain', text: `${count(active_connections)} of ${count(max_connections)} open` }]
+  if (waiting > 0) badges.push({ tone: 'warning', text: `${count(waiting)} waiting` })
+  if (is_draining) badges.push({ tone: 'held', text: 'Draining' })
+  return badges
 }
 
 /**

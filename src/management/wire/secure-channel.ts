@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import type { ChannelDetails } from '../managed.ts'
+import type { ChannelDetails, PoolDetails } from '../managed.ts'
 import { type RelayView, total } from '../relay-view.ts'
 import { PoolStatus, poolStatus } from './connections.ts'
 
@@ -31,9 +31,24 @@ const Channel = Type.Object({
   nodes: Type.Array(Node)
 })
 
-/** Pools with their channels, and secure channels with their nodes. */
+const Pool = Type.Object({
+  endpoint: Type.String(),
+  is_healthy: Type.Boolean(),
+  is_draining: Type.Boolean(),
+  circuit_state: Type.String(),
+  active_connections: Type.Integer({ description: 'Those that stand, in use or not' }),
+  idle_connections: Type.Integer(),
+  max_connections: Type.Integer(),
+  waiting: Type.Integer({ description: 'Callers that wait for a connection' }),
+  reconnects: Type.Integer(),
+  total_errors: Type.Integer(),
+  p95_latency_ms: Type.Number()
+})
+
+/** Pools with their connections, and secure channels with their nodes. */
 export const SecureChannelStatus = Type.Interface([PoolStatus], {
   is_healthy: Type.Boolean(),
+  pools: Type.Array(Pool),
   channels: Type.Array(Channel)
 })
 
@@ -59,6 +74,7 @@ export function secureChannelStatus(relay: RelayView, nowMs: number): SecureChan
   return {
     ...poolStatus(relay.pools, nowMs),
     is_healthy: relay.isHealthy,
+    pools: relay.pools.map(pool),
     channels: relay.channels.map(channel)
   }
 }
@@ -76,6 +92,22 @@ export function stats({ pools, channels, ...relay }: RelayView, nowMs: number): 
     error_rate: relay.errorShare,
     avg_latency_ms: relay.meanLatencyMs,
     last_updated: new Date(nowMs).toISOString()
+  }
+}
+
+function pool(status: PoolDetails): Static<typeof Pool> {
+  return {
+    endpoint: status.endpoint,
+    is_healthy: status.isHealthy,
+    is_draining: status.isDraining,
+    circuit_state: status.circuit?.circuitState ?? 'CLOSED',
+    active_connections: status.activeConnections,
+    idle_connections: status.idleConnections,
+    max_connections: status.maxConnections,
+    waiting: status.waiting,
+    reconnects: status.totalReconnects,
+    total_errors: status.totalErrors,
+    p95_latency_ms: status.poolP95LatencyMs
   }
 }
 
