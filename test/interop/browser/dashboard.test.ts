@@ -469,7 +469,15 @@ test('pools are among the endpoints, and cannot be isolated', async () => {
   const site = await createSite({}, { pools: [pool as never] })
   const { page } = await enter(site)
   const row = page.locator('#endpoints tbody tr', { hasText: 'pool.example:50002' })
-  for (const said of ['Pool', '1 of 4 open', '2 waiting', 'Half-open', 'Healthy', '25 ms (p95)', 'Not for pools'])
+  for (const said of [
+    'Pool',
+    '1 of 4 open',
+    '2 waiting',
+    'Half-open',
+    'Healthy',
+    '25 ms (p95)',
+    'Not for pools'
+  ])
     expect(await row.innerText()).toContain(said)
   expect(await row.getByRole('button').count()).toBe(0)
 })

@@ -191,7 +191,9 @@ test('a real Prometheus scrapes the daemon, and its alerts fire while a node is 
   // Names keep to the conventions, but for those that are kept for who knows them.
   const { value: metrics } = await client.getMetrics()
   const { stderr } = spawnSync('promtool', ['check', 'metrics'], { input: metrics, encoding: 'utf8' })
-  const complaints = stderr.split('\n').filter(line => line !== '' && !line.startsWith('btc_sprint_latency_ms '))
+  const complaints = stderr
+    .split('\n')
+    .filter(line => line !== '' && !line.startsWith('btc_sprint_latency_ms '))
   expect(complaints).toEqual([])
 
   primary.stop()
