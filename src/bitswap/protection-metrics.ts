@@ -8,6 +8,8 @@ import type { WantResult } from './want-result.ts'
 export interface BitswapTotals {
   /** Wants sent to peers, by stock Bitswap or `getBlock`, by what came of them. */
   readonly wants: Readonly<Record<WantResult, number>>
+  /** Wants that failed since one was last answered. */
+  readonly consecutiveWantFailures: number
   /** Messages and calls held back, by the reason. */
   readonly heldBack: Readonly<Record<RejectionReason, number>>
   /** Changes of circuits, recoveries and health. */
@@ -25,6 +27,7 @@ export interface BitswapTotals {
 /** Counts what happens, once: for the status, and for the node's own metrics. Totals only, never a peer. */
 export class ProtectionMetrics {
   readonly #wantCounts: Record<WantResult, number> = { answered: 0, failed: 0, ignored: 0 }
+  #consecutiveWantFailures = 0
   readonly #heldBack: Record<RejectionReason, number> = {
     OPEN: 0,
     HALF_OPEN_FULL: 0,
@@ -108,6 +111,7 @@ export class ProtectionMetrics {
   totals(): BitswapTotals {
     return Object.freeze({
       wants: Object.freeze({ ...this.#wantCounts }),
+      consecutiveWantFailures: this.#consecutiveWantFailures,
       heldBack: Object.freeze({ ...this.#heldBack }),
       events: Object.freeze({ ...this.#eventCounts }),
       inboundRefusals: Object.freeze({ ...this.#refusals }),
@@ -120,7 +124,9 @@ export class ProtectionMetrics {
   noteWant(result: WantResult, elapsedMs: number): void {
     this.#wantCounts[result]++
     this.#wants?.increment({ [result]: true })
+    if (result === 'failed') this.#consecutiveWantFailures++
     if (result !== 'answered') return
+    this.#consecutiveWantFailures = 0
     this.#answerTimes.record(elapsedMs)
     this.#answerSeconds?.observe(elapsedMs / 1000)
   }

@@ -17,6 +17,7 @@ export interface BitswapSource {
 export interface BitswapSnapshot extends OverallStatus {
   readonly totals: {
     readonly wants: Readonly<Record<string, number>>
+    readonly consecutiveWantFailures: number
     readonly heldBack: Readonly<Record<string, number>>
     readonly events: Readonly<Record<string, number>>
     readonly inboundRefusals: Readonly<Record<string, number>>

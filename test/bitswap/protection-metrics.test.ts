@@ -60,6 +60,17 @@ test('counts wants by what came of them, and measures the answered ones', () => 
   expect(registered.noted.get('bitswap_protection_answer_seconds')).toEqual([0.25, 0.05])
 })
 
+test('counts the wants that failed since one was last answered', () => {
+  const { metrics } = create()
+  const counts = (['failed', 'failed', 'ignored', 'failed', 'answered', 'ignored', 'failed'] as const).map(
+    result => {
+      metrics.noteWant(result, 10)
+      return metrics.totals().consecutiveWantFailures
+    }
+  )
+  expect(counts).toEqual([1, 2, 2, 3, 0, 0, 1])
+})
+
 test('counts rejections and events under labels that are names', () => {
   const { registered, metrics } = create()
   metrics.noteRejection('HALF_OPEN_FULL')

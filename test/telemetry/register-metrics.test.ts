@@ -91,6 +91,7 @@ describe('of nodes', () => {
     const { metrics, source } = createNode()
     registerMetrics(registry, { bitswap: [source] })
     metrics.noteWant('answered', 40)
+    metrics.noteWant('ignored', 40)
     metrics.noteRejection('HALF_OPEN_FULL')
     metrics.noteEvent('circuit:half-open')
     metrics.noteInboundRefusal('WANTS')
@@ -100,6 +101,7 @@ describe('of nodes', () => {
     for (const line of [
       'bitswap_protection_wants_total{result="answered"} 1',
       'bitswap_protection_wants_total{result="failed"} 0',
+      'bitswap_protection_consecutive_want_failures 0',
       'bitswap_protection_rejections_total{reason="half_open_full"} 1',
       'bitswap_protection_rejections_total{reason="suspect"} 0',
       'bitswap_protection_events_total{event="circuit_half_open"} 1',
@@ -194,7 +196,9 @@ describe('of pools', () => {
       `btc_sprint_latency_seconds_count{endpoint="${endpoint}"} 1`,
       'btc_backup_active_connections{endpoint="127.0.0.1:1"} 0',
       'btc_backup_endpoint_up{endpoint="127.0.0.1:1"} 0',
-      'btc_backup_errors_total{endpoint="127.0.0.1:1"} 1'
+      'btc_backup_errors_total{endpoint="127.0.0.1:1"} 1',
+      `btc_sprint_consecutive_failures{endpoint="${endpoint}"} 0`,
+      'btc_backup_consecutive_failures{endpoint="127.0.0.1:1"} 1'
     ])
       expect(text.split('\n')).toContain(line)
     expect(text).toMatch(/^btc_sprint_latency_ms_bucket\{endpoint="[^"]+",le="50"\} [01]$/m)
@@ -227,6 +231,7 @@ describe('of channels', () => {
     const status = channel.getStatus()
     const a = status.nodes.find(({ endpoint }) => endpoint === 'a:1')!
     expect(a.totalErrors).toBeGreaterThan(0)
+    expect(a.consecutiveFails).toBeGreaterThan(0)
     const text = await registry.metrics()
     for (const line of [
       'btc_sprint_requests_total 4',
@@ -241,6 +246,8 @@ describe('of channels', () => {
       'btc_sprint_node_requests_in_flight{endpoint="b:1"} 0',
       `btc_sprint_errors_total{endpoint="a:1"} ${a.totalErrors}`,
       'btc_sprint_errors_total{endpoint="b:1"} 0',
+      `btc_sprint_consecutive_failures{endpoint="a:1"} ${a.consecutiveFails}`,
+      'btc_sprint_consecutive_failures{endpoint="b:1"} 0',
       'btc_sprint_latency_ms_bucket{endpoint="b:1",le="2"} 0',
       'btc_sprint_latency_ms_bucket{endpoint="b:1",le="5"} 4',
       'btc_sprint_latency_ms_sum{endpoint="b:1"} 20',

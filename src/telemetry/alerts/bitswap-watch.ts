@@ -9,9 +9,6 @@ import { Watch } from './watch.ts'
 export class BitswapWatch {
   readonly #window: EventWindow
   readonly #watch: Watch<BitswapAlertName>
-  #answered = 0
-  /** Wants that had failed when one was last answered. */
-  #failedBefore = 0
 
   constructor(setup: AlertSetup) {
     const { bitswap } = setup
@@ -31,15 +28,13 @@ export class BitswapWatch {
   /** @returns what is told as other than before */
   look({ totals, circuitStates, totalPeers }: BitswapSnapshot, nowMs: number, wallTimeMs: number): Alert[] {
     const { answered = 0, failed = 0 } = totals.wants
-    if (answered !== this.#answered) this.#failedBefore = failed
-    this.#answered = answered
     const { sumMs } = totals.answerTimes
     const { failureRate, meanMs } = this.#window.look({ successes: answered, failures: failed, sumMs }, nowMs)
     const values = {
       wantFailureRate: failureRate,
       averageAnswerTime: meanMs,
       openCircuitShare: totalPeers > 0 ? circuitStates.OPEN / totalPeers : undefined,
-      consecutiveWantFailures: failed - this.#failedBefore
+      consecutiveWantFailures: totals.consecutiveWantFailures
     }
     return this.#watch.look(values, nowMs, wallTimeMs)
   }

@@ -9,11 +9,13 @@ export const ALIVE_INTERVAL_MS = 60_000
 export interface RecordedService {
   readonly name: string
   readonly endpoints: readonly string[]
+  /** Whether only those are left that stand in for others. */
+  readonly isFailedOver: boolean
 }
 
 /**
  * Writes down that this process is there, and which endpoints it cannot use: when it begins, every minute, and when it ends. A
- * report of how long what was available is made of that.
+ * report of how long what was available is made of that. Each time all of it is told, since older files of a log go.
  *
  * @returns ends it
  */
@@ -22,28 +24,34 @@ export function recordUptime(
   sources: TelemetrySources,
   clock: Clock = systemClock
 ): () => void {
+  const note = (type: string): void =>
+    log.record(type, { services: servicesOf(sources), down: endpointsDown(sources) })
   let cancel = (): void => {}
   const beat = (): void => {
     cancel = clock.schedule(() => {
-      log.record('daemon:alive', { down: endpointsDown(sources) })
+      note('daemon:alive')
       beat()
     }, ALIVE_INTERVAL_MS)
   }
-  log.record('daemon:start', { services: servicesOf(sources), down: endpointsDown(sources) })
+  note('daemon:start')
   beat()
   return () => {
     cancel()
-    log.record('daemon:stop', { down: endpointsDown(sources) })
+    note('daemon:stop')
   }
 }
 
 function servicesOf({ pools = [], channels = [] }: TelemetrySources): RecordedService[] {
   return [
-    ...channels.map(channel => ({
-      name: channel.namespace,
-      endpoints: channel.getStatus().nodes.map(({ endpoint }) => endpoint)
-    })),
-    ...pools.map(pool => ({ name: pool.namespace, endpoints: [pool.getSummary().endpoint] }))
+    ...channels.map(channel => {
+      const { nodes, isFailedOver } = channel.getStatus()
+      return { name: channel.namespace, endpoints: nodes.map(({ endpoint }) => endpoint), isFailedOver }
+    }),
+    ...pools.map(pool => ({
+      name: pool.namespace,
+      endpoints: [pool.getSummary().endpoint],
+      isFailedOver: false
+    }))
   ]
 }
 

@@ -83,10 +83,10 @@ class Uptime {
   }
 }
 
-/** Of each service, what it is made of and how long it could be used. */
-interface ServiceUptime {
-  readonly service: RecordedService
+/** A service, and how long it could be used. */
+interface ServiceUptime extends Pick<RecordedService, 'name' | 'endpoints'> {
   readonly uptime: Uptime
+  isFailedOver: boolean
 }
 
 /** Takes the entries of an audit log, from the first to the last, and tells how things went. */
@@ -96,12 +96,13 @@ export class UptimeReader {
   #to: string | undefined
   /** Of the entry before, in ms since 1970. */
   #atMs = Number.NaN
-  #isFailedOver = false
   #failoverMs = 0
   #lost = 0
   readonly #process = new Uptime()
   readonly #endpoints = new Map<string, Uptime>()
   readonly #services = new Map<string, ServiceUptime>()
+  /** Those that the process has that is there now; another had others, perhaps. */
+  #watched: readonly ServiceUptime[] = []
   readonly #down = new Set<string>()
   readonly #opened = new Map<string, number>()
   readonly #counts = new Map<string, number>()
@@ -130,7 +131,11 @@ export class UptimeReader {
       from: this.#from,
       to: this.#to,
       process: { starts: this.#countOf('daemon:start'), ...this.#process.read() },
-      services: [...this.#services.values()].map(({ service, uptime }) => ({ ...service, ...uptime.read() })),
+      services: [...this.#services.values()].map(({ name, endpoints, uptime }) => ({
+        name,
+        endpoints,
+        ...uptime.read()
+      })),
       endpoints: [...this.#endpoints].map(([endpoint, uptime]) => ({ endpoint, ...uptime.read() })),
       failovers: { count: this.#countOf('failover'), ms: this.#failoverMs },
       peers: {
@@ -154,13 +159,11 @@ export class UptimeReader {
     const isThere = !isStart && ms <= MAX_GAP_MS
     this.#process.pass(ms, isThere)
     if (!isThere) return
-    for (const [endpoint, uptime] of this.#endpoints) uptime.pass(ms, !this.#down.has(endpoint))
-    for (const { service, uptime } of this.#services.values())
-      uptime.pass(
-        ms,
-        service.endpoints.some(endpoint => !this.#down.has(endpoint))
-      )
-    if (this.#isFailedOver) this.#failoverMs += ms
+    const isUp = (endpoint: string): boolean => !this.#down.has(endpoint)
+    const watched = new Set(this.#watched.flatMap(({ endpoints }) => endpoints))
+    for (const endpoint of watched) this.#endpoints.get(endpoint)!.pass(ms, isUp(endpoint))
+    for (const { endpoints, uptime } of this.#watched) uptime.pass(ms, endpoints.some(isUp))
+    if (this.#watched.some(({ isFailedOver }) => isFailedOver)) this.#failoverMs += ms
   }
 
   #count({ type, peer, entries }: AuditEntry): void {
@@ -173,22 +176,29 @@ export class UptimeReader {
 
   /** How things stand from now on. */
   #note({ type, endpoint, down, services }: AuditEntry): void {
-    if (type === 'daemon:start') this.#begin(services as readonly RecordedService[])
+    if (Array.isArray(services)) this.#watch(services as readonly RecordedService[])
     if (Array.isArray(down)) this.#set(down as string[])
-    if (type === 'failover' || type === 'failback') this.#isFailedOver = type === 'failover'
     if (typeof endpoint !== 'string') return
+    if (type === 'failover' || type === 'failback') this.#turn(endpoint, type === 'failover')
     if (type === 'node:down' || type === 'circuit:open') this.#down.add(endpoint)
     if (type === 'node:up' || type === 'circuit:close') this.#down.delete(endpoint)
   }
 
-  #begin(services: readonly RecordedService[]): void {
-    this.#isFailedOver = false
-    for (const service of services) {
-      const key = `${service.name} ${service.endpoints.join()}`
-      if (!this.#services.has(key)) this.#services.set(key, { service, uptime: new Uptime() })
-      for (const endpoint of service.endpoints)
+  #watch(services: readonly RecordedService[]): void {
+    this.#watched = services.map(({ name, endpoints, isFailedOver }) => {
+      const key = `${name} ${endpoints.join()}`
+      const service = this.#services.get(key) ?? { name, endpoints, isFailedOver, uptime: new Uptime() }
+      service.isFailedOver = isFailedOver
+      this.#services.set(key, service)
+      for (const endpoint of endpoints)
         if (!this.#endpoints.has(endpoint)) this.#endpoints.set(endpoint, new Uptime())
-    }
+      return service
+    })
+  }
+
+  #turn(endpoint: string, isFailedOver: boolean): void {
+    for (const service of this.#watched)
+      if (service.endpoints.includes(endpoint)) service.isFailedOver = isFailedOver
   }
 
   #set(down: readonly string[]): void {

@@ -56,6 +56,12 @@ export const bitswapFamilies: ReadonlyArray<Family<BitswapSnapshot>> = [
     read: ({ totals }) => byLabel('result', totals.wants)
   },
   {
+    name: 'consecutive_want_failures',
+    type: 'gauge',
+    help: 'Wants that failed since one was last answered',
+    read: ({ totals }) => single(totals.consecutiveWantFailures)
+  },
+  {
     name: 'rejections_total',
     type: 'counter',
     help: 'Messages and calls held back',

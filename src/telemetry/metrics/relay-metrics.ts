@@ -8,6 +8,7 @@ interface EndpointSnapshot {
   readonly isUp: boolean
   readonly connections: number
   readonly errors: number
+  readonly consecutiveFailures: number
   readonly answerTimes: LatencyCounts
   readonly circuitState: CircuitState
 }
@@ -31,6 +32,12 @@ const endpointFamilies: ReadonlyArray<Family<EndpointSnapshot>> = [
     type: 'counter',
     help: 'What went wrong on connections, and when opening others',
     read: ({ endpoint, errors }) => single(errors, { endpoint })
+  },
+  {
+    name: 'consecutive_failures',
+    type: 'gauge',
+    help: 'What failed since the endpoint last answered',
+    read: ({ endpoint, consecutiveFailures }) => single(consecutiveFailures, { endpoint })
   },
   {
     name: 'latency_ms',
@@ -148,17 +155,20 @@ function ofPool({ endpoint, isHealthy, activeConnections, totalErrors, answerTim
     isUp: isHealthy,
     connections: activeConnections,
     errors: totalErrors,
+    consecutiveFailures: circuit?.consecutiveErrors ?? 0,
     answerTimes,
     circuitState: circuit?.circuitState ?? 'CLOSED'
   }
 }
 
-function ofNode({ endpoint, isHealthy, connections, totalErrors, answerTimes, circuit }: NodeSnapshot) {
+function ofNode(node: NodeSnapshot) {
+  const { endpoint, isHealthy, connections, totalErrors, consecutiveFails, answerTimes, circuit } = node
   return {
     endpoint,
     isUp: isHealthy,
     connections,
     errors: totalErrors,
+    consecutiveFailures: consecutiveFails,
     answerTimes,
     circuitState: circuit?.circuitState ?? 'CLOSED'
   }

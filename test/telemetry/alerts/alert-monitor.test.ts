@@ -62,11 +62,13 @@ function createNode() {
   const { protection } = createProtection({ maxEjectedShare: 1 })
   const answerTimes = new LatencyBuckets()
   const wants = { answered: 0, failed: 0, ignored: 0 }
+  let failedInARow = 0
   const node = {
     getOverallStatus: (): BitswapSnapshot => ({
       ...protection.getOverallStatus(),
       totals: {
         wants: { ...wants },
+        consecutiveWantFailures: failedInARow,
         heldBack: {},
         events: {},
         inboundRefusals: {},
@@ -81,10 +83,12 @@ function createNode() {
     protection,
     answers: (count: number, ms = 10): void => {
       wants.answered += count
+      failedInARow = 0
       for (let number = 0; number < count; number++) answerTimes.record(ms)
     },
     fails: (count: number): void => {
       wants.failed += count
+      failedInARow += count
     }
   }
 }

@@ -22,7 +22,7 @@ function reportOf(entries: readonly Written[], sinceMinute?: number) {
 }
 
 const at = (minute: number): number => START_MS + minute * MINUTE_MS
-const services = [{ name: 'btc', endpoints: ['a:1', 'b:1'] }]
+const services = [{ name: 'btc', endpoints: ['a:1', 'b:1'], isFailedOver: false }]
 const alive = (minute: number, down: string[] = []): Written => [minute, 'daemon:alive', { down }]
 
 test('an endpoint is down from when it is said to be until it is up again', () => {
@@ -54,7 +54,15 @@ test('an endpoint is down from when it is said to be until it is up again', () =
   ])
   // One of them was there at any time.
   expect(told).toEqual([
-    { ...services[0], upMs: 4 * MINUTE_MS, downMs: 0, share: 1, outages: 0, longestOutageMs: 0 }
+    {
+      name: 'btc',
+      endpoints: ['a:1', 'b:1'],
+      upMs: 4 * MINUTE_MS,
+      downMs: 0,
+      share: 1,
+      outages: 0,
+      longestOutageMs: 0
+    }
   ])
 })
 
@@ -115,6 +123,48 @@ test('a process that begins has not failed over yet', () => {
     alive(3.5)
   ])
   expect(failovers).toEqual({ count: 1, ms: MINUTE_MS })
+})
+
+test('as long as one of several has failed over, it is so', () => {
+  const two = [...services, { name: 'second', endpoints: ['c:1', 'd:1'], isFailedOver: false }]
+  const { failovers } = reportOf([
+    [0, 'daemon:start', { services: two, down: [] }],
+    [1, 'failover', { endpoint: 'a:1' }],
+    [2, 'failover', { endpoint: 'c:1' }],
+    [3, 'failback', { endpoint: 'b:1' }],
+    [4.5, 'failback', { endpoint: 'd:1' }],
+    [5, 'daemon:stop']
+  ])
+  expect(failovers).toEqual({ count: 2, ms: 3.5 * MINUTE_MS })
+})
+
+test('what begins after the process did, since older files are gone, tells how things stand', () => {
+  const standing = { services: [{ ...services[0], isFailedOver: true }], down: ['a:1'] }
+  const report = reportOf([
+    [0, 'daemon:alive', standing],
+    [1, 'daemon:alive', standing]
+  ])
+  expect(report.endpoints).toMatchObject([{ downMs: MINUTE_MS }, { upMs: MINUTE_MS }])
+  expect(report.services).toMatchObject([{ name: 'btc', upMs: MINUTE_MS }])
+  expect(report.failovers.ms).toBe(MINUTE_MS)
+})
+
+test('what a process does not have any more is not watched any more', () => {
+  const { endpoints, services: told } = reportOf([
+    [0, 'daemon:start', { services, down: [] }],
+    [1, 'daemon:stop', { services, down: [] }],
+    [1, 'daemon:start', { services: [{ ...services[0], endpoints: ['b:1', 'c:1'] }], down: ['c:1'] }],
+    [3, 'daemon:stop']
+  ])
+  expect(endpoints).toMatchObject([
+    { endpoint: 'a:1', upMs: MINUTE_MS, downMs: 0 },
+    { endpoint: 'b:1', upMs: 3 * MINUTE_MS, downMs: 0 },
+    { endpoint: 'c:1', upMs: 0, downMs: 2 * MINUTE_MS }
+  ])
+  expect(told).toMatchObject([
+    { endpoints: ['a:1', 'b:1'], upMs: MINUTE_MS },
+    { endpoints: ['b:1', 'c:1'], upMs: 2 * MINUTE_MS }
+  ])
 })
 
 test('what is said to be down at a time is all that is', () => {
@@ -182,6 +232,7 @@ test('it is written down that the process is there, and what it cannot use', () 
       {
         namespace: 'btc',
         getStatus: () => ({
+          isFailedOver: true,
           nodes: [
             { endpoint: 'a:1', isHealthy: true },
             { endpoint: 'b:1', isHealthy: false }
@@ -195,20 +246,15 @@ test('it is written down that the process is there, and what it cannot use', () 
   clock.advance(2 * MINUTE_MS)
   end()
   clock.advance(2 * MINUTE_MS)
+  const told = [
+    { name: 'btc', endpoints: ['a:1', 'b:1'], isFailedOver: true },
+    { name: 'pool', endpoints: ['c:1'], isFailedOver: false }
+  ]
   expect(written).toEqual([
-    [
-      'daemon:start',
-      {
-        services: [
-          { name: 'btc', endpoints: ['a:1', 'b:1'] },
-          { name: 'pool', endpoints: ['c:1'] }
-        ],
-        down: ['b:1']
-      }
-    ],
-    ['daemon:alive', { down: ['b:1', 'c:1'] }],
-    ['daemon:alive', { down: ['b:1', 'c:1'] }],
-    ['daemon:stop', { down: ['b:1', 'c:1'] }]
+    ['daemon:start', { services: told, down: ['b:1'] }],
+    ['daemon:alive', { services: told, down: ['b:1', 'c:1'] }],
+    ['daemon:alive', { services: told, down: ['b:1', 'c:1'] }],
+    ['daemon:stop', { services: told, down: ['b:1', 'c:1'] }]
   ])
   expect(clock.pendingTimers).toBe(0)
 })
