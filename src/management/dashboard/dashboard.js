@@ -5,6 +5,7 @@ import { ConnectionState } from './connection-state.js'
 import { byId, setText } from './element.js'
 import { EndpointTable } from './endpoint-table.js'
 import { EventFeed } from './event-feed.js'
+import { ModeSwitch } from './mode-switch.js'
 import { copyPeerId, PeerDetails } from './peer-details.js'
 import { PeerTable } from './peer-table.js'
 import { Refresher } from './refresher.js'
@@ -20,6 +21,7 @@ const HISTORY_INTERVAL_MS = 10_000
 
 const connection = new ConnectionState()
 const steering = new Steering(() => refresher.start())
+const modeSwitch = new ModeSwitch(steering)
 const details = new PeerDetails()
 const timeline = new Timeline()
 const totals = new Totals()
@@ -56,7 +58,7 @@ async function refresh() {
     await load()
     connection.seen()
     feed.start()
-    if (location.hash === '#docs') location.replace('/docs')
+    if (location.hash === '#docs') location.replace('docs')
     return true
   } catch (error) {
     if (!(error instanceof ApiError)) console.error(error)
@@ -67,21 +69,22 @@ async function refresh() {
 }
 
 async function load() {
-  const status = await get('/status')
+  const status = await get('status')
   clockSkewMs = Date.parse(status.timestamp) - Date.now()
   const hasNode = status.bitswap !== null
   byId('peers-section').hidden = !hasNode
   const [{ alerts }, bitswap, stats, channels] = await Promise.all([
-    get('/api/v1/alerts'),
-    hasNode ? get('/api/v1/bitswap/status') : undefined,
-    get('/api/v1/secure-channel/stats'),
-    get('/api/v1/secure-channel/status'),
+    get('api/v1/alerts'),
+    hasNode ? get('api/v1/bitswap/status') : undefined,
+    get('api/v1/secure-channel/stats'),
+    get('api/v1/secure-channel/status'),
     hasNode ? loadPeers() : undefined,
     loadHistory()
   ])
   byId('steering-note').hidden = steering.isPossible
   byId('forget-token').hidden = readToken() === undefined
   showService(status, alerts.length)
+  modeSwitch.show(status.bitswap?.mode)
   showAlerts(alerts)
   endpoints.show(channels)
   const hasRelay = channels.channels.length > 0 || channels.endpoint !== ''
@@ -98,7 +101,7 @@ async function loadPeers() {
 async function loadHistory() {
   if (performance.now() - historyAtMs < HISTORY_INTERVAL_MS) return
   historyAtMs = performance.now()
-  history = await getIfThere(`/api/v1/history?points=${HISTORY_POINTS}`)
+  history = await getIfThere(`api/v1/history?points=${HISTORY_POINTS}`)
   if (history === undefined) historyAtMs = Number.POSITIVE_INFINITY
 }
 

@@ -72,7 +72,7 @@ export class EventFeed {
     const die = () => dead.abort()
     let silence = setTimeout(die, MAX_SILENCE_MS)
     try {
-      const response = await fetch('/api/v1/events', {
+      const response = await fetch('api/v1/events', {
         headers: { ...tokenHeaders(), 'last-event-id': this.#lastId },
         cache: 'no-store',
         credentials: 'omit',

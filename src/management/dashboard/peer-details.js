@@ -44,8 +44,8 @@ export class PeerDetails {
     const id = encodeURIComponent(peer)
     try {
       const [explanation, status] = await Promise.all([
-        get(`/api/v1/bitswap/explain/${id}`),
-        get(`/api/v1/bitswap/peers/${id}`)
+        get(`api/v1/bitswap/explain/${id}`),
+        get(`api/v1/bitswap/peers/${id}`)
       ])
       // Another may have been opened meanwhile.
       if (peer === this.#peer) this.#show(explanation, status)

@@ -54,7 +54,7 @@ export class PeerTable {
     const query = new URLSearchParams({ page: `${this.#page}`, size: `${PAGE_SIZE}`, sort: this.#sort })
     if (this.#isReversed) query.set('reverse', 'true')
     for (const [name, value] of this.#filters) query.set(name, value)
-    return `/api/v1/bitswap/peers?${query}`
+    return `api/v1/bitswap/peers?${query}`
   }
 
   /** Says that something is on its way. */

@@ -12,7 +12,7 @@ import { readToken } from './token.js'
  * @property {boolean} isIsolated
  */
 
-const paths = { peer: '/api/v1/bitswap', endpoint: '/api/v1/secure-channel' }
+const folders = { peer: 'bitswap', endpoint: 'secure-channel' }
 
 const texts = {
   isolate: {
@@ -23,7 +23,7 @@ const texts = {
   release: { deed: 'Release', done: 'released', effect: 'It is treated like any other again.' }
 }
 
-/** Isolates and releases, after asking whether that is meant. */
+/** Isolates and releases, after asking whether that is meant; and has the server do what else it is told. */
 export class Steering {
   #onDone
   #isForbidden = false
@@ -67,18 +67,43 @@ export class Steering {
 
   /** @param {Target} target */
   async #act(target) {
-    if (!this.isPossible) return explainWhyNot()
+    if (!this.isPossible) return this.explainWhyNot()
     const deed = deedOf(target)
     if (!(await confirm(target, deed))) return
+    const { done } = texts[deed]
+    const kind = target.kind === 'peer' ? 'Peer' : 'Endpoint'
+    await this.order(
+      `${folders[target.kind]}/${deed}`,
+      { [target.kind]: target.id },
+      `${kind} ${target.id} is ${done}.`,
+      `${target.id} could not be ${done}`
+    )
+  }
+
+  /**
+   * Has the server do something, and says what came of it.
+   *
+   * @param {string} path - below that of the API
+   * @param {object} body
+   * @param {string} done - said when it is
+   * @param {string} failed - said with the reason when it is not
+   */
+  async order(path, body, done, failed) {
     try {
-      await post(`${paths[target.kind]}/${deed}`, { [target.kind]: target.id })
-      notify(`${target.kind === 'peer' ? 'Peer' : 'Endpoint'} ${target.id} is ${texts[deed].done}.`)
+      await post(`api/v1/${path}`, body)
+      notify(done)
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
       this.#isForbidden ||= error.status === 403
-      notify(`${target.id} could not be ${texts[deed].done}: ${error.message}`)
+      notify(`${failed}: ${error.message}`)
     }
     this.#onDone()
+  }
+
+  explainWhyNot() {
+    const note = byId('steering-note')
+    note.scrollIntoView({ block: 'nearest' })
+    announce(note.textContent?.trim() ?? '')
   }
 }
 
@@ -88,12 +113,6 @@ export class Steering {
  */
 function deedOf({ isIsolated }) {
   return isIsolated ? 'release' : 'isolate'
-}
-
-function explainWhyNot() {
-  const note = byId('steering-note')
-  note.scrollIntoView({ block: 'nearest' })
-  announce(note.textContent?.trim() ?? '')
 }
 
 /**

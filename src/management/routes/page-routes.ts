@@ -73,6 +73,9 @@ export function pageRoutes({ look }: RouteContext, hasToken: boolean): FastifyPl
         routePrefix: '/docs',
         staticCSP: DOCS_POLICY,
         theme: { title: 'API documentation' },
+        // A proxy may have the server in a folder. Both are seen from where they are: the page, and this document.
+        indexPrefix: '.',
+        transformSpecification: document => ({ ...document, servers: [{ url: '..' }] }),
         // It has plain objects for requests and responses, whatever its types say.
         uiConfig: {
           layout: 'BaseLayout',
@@ -113,6 +116,7 @@ function withToken(request: { headers: Record<string, string> }): object {
 
 /** Without the token there is nothing to see: the dashboard asks for it, and leads back. */
 function orToDashboard(response: { status: number; url: string }): object {
-  if (response.status === 401 && response.url.endsWith('/docs/json')) location.replace('/#docs')
+  if (response.status === 401 && response.url.endsWith('/docs/json'))
+    location.replace(new URL('../#docs', response.url))
   return response
 }

@@ -114,7 +114,7 @@ describe('the token', () => {
     site.addPeers(2)
     const { page, asked } = await open(site)
     await connectionIs(page, '^Live')
-    expect(await page.locator('#steering-note').innerText()).toContain('needs a server with an authToken')
+    expect(await page.locator('#steering-note').innerText()).toContain('need a server with an authToken')
     const button = rows(page)
       .first()
       .getByRole('button', { name: /^Isolate peer/ })
@@ -123,6 +123,53 @@ describe('the token', () => {
     expect(await page.getByRole('dialog').count()).toBe(0)
     expect(await page.locator('#announcer').innerText()).toContain('authToken')
     expect(asked.filter(each => each.startsWith('POST'))).toEqual([])
+  })
+})
+
+describe('the mode', () => {
+  test('is changed, if that is meant', async () => {
+    const site = await createSite()
+    site.addPeers(1)
+    const { page, asked } = await enter(site)
+    const { node } = site.made
+    const change = page.getByRole('button', { name: 'Change mode' }).first()
+    const dialog = page.getByRole('dialog')
+
+    await change.click()
+    expect(await dialog.getByRole('radio', { checked: true }).getAttribute('value')).toBe('enforce')
+    await dialog.getByRole('radio', { name: /^Off/ }).check()
+    await picture(page, 'mode')
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
+    await change.click()
+    // What was chosen and not meant is forgotten.
+    expect(await dialog.getByRole('radio', { checked: true }).getAttribute('value')).toBe('enforce')
+    await dialog.getByRole('button', { name: 'Change mode' }).click()
+    await change.click()
+    await page.keyboard.press('Escape')
+    await expect.poll(() => dialog.count(), WAIT).toBe(0)
+    expect(asked.filter(each => each.startsWith('POST'))).toEqual([])
+
+    await change.click()
+    await dialog.getByRole('radio', { name: /^Observe/ }).check()
+    await dialog.getByRole('button', { name: 'Change mode' }).click()
+    await expect.poll(() => page.locator('#notice').innerText(), WAIT).toBe('The mode is observe.')
+    expect(node.mode).toBe('observe')
+    await expect.poll(() => page.locator('#fact-mode').innerText(), WAIT).toBe('Observe only')
+  })
+
+  test('cannot be changed without a token, and is not there without a node', async () => {
+    const locked = await createSite({ authToken: undefined })
+    const { page } = await open(locked)
+    await connectionIs(page, '^Live')
+    const change = page.getByRole('button', { name: 'Change mode' })
+    expect(await change.getAttribute('aria-disabled')).toBe('true')
+    await change.click({ force: true })
+    expect(await page.getByRole('dialog').count()).toBe(0)
+    expect(await page.locator('#announcer').innerText()).toContain('authToken')
+
+    const { page: other } = await enter(await createSite({}, { bitswap: undefined }))
+    expect(await other.locator('#fact-mode').innerText()).toBe('no libp2p node')
+    expect(await other.getByRole('button', { name: 'Change mode' }).count()).toBe(0)
   })
 })
 
