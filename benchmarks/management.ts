@@ -43,7 +43,7 @@ interface Plan {
 }
 
 const plans: Readonly<Record<'full' | 'quick', Plan>> = {
-  full: { clients: 1_000, knownPeers: 1_000, rounds: 8, durationMs: 10_000, blocks: 600 },
+  full: { clients: 1_000, knownPeers: 1_000, rounds: 8, durationMs: 20_000, blocks: 1_200 },
   quick: { clients: 1_000, knownPeers: 1_000, rounds: 1, durationMs: 2_000, blocks: 200 }
 }
 

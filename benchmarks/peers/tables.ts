@@ -150,6 +150,7 @@ function judgementRow(name: ArmName, measured: Measured): Cell[] {
   const recloseMs = figures.flatMap(({ judgement }) => judgement.timeToRecloseMs)
   const shownBad = total(figures, 'shown')
   const falseOpens = total(figures, 'falseOpens')
+  const goodPeerHours = total(figures, 'goodPeerHours')
   const oracle = measured.names.includes(ORACLE) ? measured.figures(ORACLE) : undefined
   return [
     name,
@@ -159,7 +160,7 @@ function judgementRow(name: ArmName, measured: Measured): Cell[] {
     openMs.length === 0 ? undefined : `${number(Math.max(...openMs))} ms`,
     recloseMs.length === 0 ? undefined : `${number(median(recloseMs))} ms`,
     falseOpens,
-    falseOpens / total(figures, 'goodPeerHours'),
+    goodPeerHours === 0 ? undefined : falseOpens / goodPeerHours,
     percent(Math.max(...figures.map(({ judgement }) => judgement.supplyLoss))),
     oracle && median(figures.map((of, round) => shareError(of, oracle[round]!)))
   ]
