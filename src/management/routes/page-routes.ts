@@ -50,10 +50,14 @@ export function pageRoutes({ look }: RouteContext, hasToken: boolean): FastifyPl
     const assets = await readAssets()
     const schema = { hide: true }
 
-    for (const path of ['/', '/dashboard'])
-      server.get(path, { preParsing: visit, schema }, (request, reply) =>
-        send(assets.get('index.html')!, request, reply)
-      )
+    server.get('/', { preParsing: visit, schema }, (request, reply) =>
+      send(assets.get('index.html')!, request, reply)
+    )
+
+    // Addresses in the page are relative, so it is at one place; where that is, a proxy may have decided.
+    server.get('/dashboard', { preParsing: visit, schema }, (request, reply) =>
+      reply.redirect(/^[^?]*\/(?:\?|$)/.test(request.url) ? '../' : './')
+    )
 
     server.get(
       '/dashboard/:file',

@@ -23,7 +23,7 @@ test('the dashboard and the page of the API work, and ask for nothing that is no
   site.addPeers(3)
   await using proxy = new ReverseProxy(FOLDER, site.url)
   const origin = await proxy.start()
-  const { page, asked, faults, close } = await visit(browser, `${origin}${FOLDER}/`)
+  const { page, asked, faults, close } = await visit(browser, `${origin}${FOLDER}/dashboard/`)
 
   await page.getByLabel('Token', { exact: true }).fill(TOKEN)
   await page.keyboard.press('Enter')
