@@ -134,6 +134,9 @@ const names: Readonly<Record<Arm, string>> = {
   watched: 'all look at it'
 }
 
+/** What being looked at is compared with. The second tells what answering costs, apart from the cores that clients take. */
+const bases = ['alone', 'beside'] as const
+
 type Kind = 'fetchesMs' | 'readsMs'
 
 function percentile(samples: readonly number[], share: number): number {
@@ -141,10 +144,10 @@ function percentile(samples: readonly number[], share: number): number {
   return sorted[Math.floor(share * (sorted.length - 1))]!
 }
 
-/** The 99th percentile while all look at it over that while they look at another one, in each round. */
-function ratio(rounds: readonly Round[], kind: Kind, seed: number): Interval {
+/** The 99th percentile while all look at it over that of another arm, in each round. */
+function ratio(rounds: readonly Round[], kind: Kind, base: Arm, seed: number): Interval {
   return medianInterval(
-    rounds.map(({ beside, watched }) => percentile(watched[kind], 0.99) / percentile(beside[kind], 0.99)),
+    rounds.map(round => percentile(round.watched[kind], 0.99) / percentile(round[base][kind], 0.99)),
     seed
   )
 }
@@ -159,8 +162,8 @@ function rows(rounds: readonly Round[], seed: number) {
       const each = (share: number): string =>
         `${figures(median(rounds.map(round => percentile(round[when][kind], share))))} ms`
       const count = median(rounds.map(round => round[when][kind].length))
-      const of = when === 'watched' ? shown(ratio(rounds, kind, seed)) : undefined
-      return [`${name}, ${names[when]}`, count, each(0.5), each(0.99), each(1), of]
+      const of = bases.map(base => (when === 'watched' ? shown(ratio(rounds, kind, base, seed)) : undefined))
+      return [`${name}, ${names[when]}`, count, each(0.5), each(0.99), each(1), ...of]
     })
   )
 }
@@ -207,15 +210,14 @@ function checks(
   const kinds = isQuick ? [] : (['fetchesMs', 'readsMs'] as const)
   return [
     ...right,
-    ...kinds.map(kind => {
-      const interval = ratio(rounds, kind, seed)
-      const passed = interval.low <= MAX_RATIO
-      return {
-        name: `p99 of ${kind}`,
-        passed,
-        detail: `${shown(interval)} of all looking at another, at most ${MAX_RATIO}`
-      }
-    })
+    ...kinds.flatMap(kind =>
+      bases.map(base => {
+        const interval = ratio(rounds, kind, base, seed)
+        const passed = interval.low <= MAX_RATIO
+        const detail = `${shown(interval)} of when ${names[base]}, at most ${MAX_RATIO}`
+        return { name: `p99 of ${kind}`, passed, detail }
+      })
+    )
   ]
 }
 
@@ -237,7 +239,7 @@ await runBenchmark({
     yield {
       name: 'clients',
       title: `${plan.clients} clients look every 4 s, and 50 of them at events; ${plan.knownPeers} peers are known`,
-      columns: ['what', 'count', 'p50', 'p99', 'max', 'p99, of all looking at another'],
+      columns: ['what', 'count', 'p50', 'p99', 'max', ...bases.map(base => `p99, of when ${names[base]}`)],
       rows: rows(rounds, seed),
       notes: [
         `answers: ${statusesOf(rounds)}`,
