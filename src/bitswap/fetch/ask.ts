@@ -42,4 +42,9 @@ export class Ask {
     this.isTrial = !supplier.pace.isKnown
     this.seenBytes = supplier.receivedBytes
   }
+
+  /** Whether the peer has sent nothing at all since it was asked, or since its progress was last looked at. */
+  get isSilent(): boolean {
+    return this.supplier.receivedBytes === this.seenBytes
+  }
 }

@@ -74,9 +74,11 @@ export class Asks {
   }
 
   /** Its peer takes longer than most, and ranks lower for that. */
-  takesLong({ supplier, askedAtMs }: Ask): void {
+  takesLong(ask: Ask): void {
+    const { pace } = ask.supplier
     const now = this.#deadlines.awakeMs
-    supplier.pace.tookLongerThan(now - askedAtMs, now)
+    if (ask.isSilent) pace.wasSilentFor(now - ask.askedAtMs, now)
+    else pace.tookLongerThan(now - ask.askedAtMs, now)
   }
 
   /** It may be that a peer does not respond: others are asked what it was asked. */
@@ -129,7 +131,7 @@ export class Asks {
     }
     ask.isOverdue = true
     supplier.failed()
-    if (supplier.receivedBytes === ask.seenBytes) supplier.silentAtMs = this.#deadlines.awakeMs
+    if (ask.isSilent) supplier.silentAtMs = this.#deadlines.awakeMs
     // It is listened to on, and blamed later the more this node itself is in doubt.
     if (grace > 0) ask.deadline = this.#deadlines.add(grace, () => this.#blameSilence(ask))
     else this.#blameSilence(ask)

@@ -192,9 +192,13 @@ export class BlockFetch implements ProgressListener {
     for (const outrun of this.#live.keys()) this.#context.outran(outrun)
   }
 
-  /** Who is waited for has been outrun with another block: this one need not wait for how that ends. */
-  hurry(): void {
-    this.#hedge.hurry()
+  /**
+   * Who is waited for has been outrun with another block: this one need not wait for how that ends.
+   *
+   * @param isFree - whether that is no matter of the budget
+   */
+  hurry(isFree: boolean): void {
+    this.#hedge.hurry(isFree)
   }
 
   /** Ends it for all who wait. */

@@ -282,7 +282,8 @@ export class BlockFetcher implements FetchContext {
 
   outran(supplier: Supplier): void {
     supplier.outrun()
-    for (const multihash of supplier.asks.keys()) this.#fetches.get(multihash)?.hurry()
+    for (const ask of [...supplier.asks.values()])
+      this.#fetches.get(ask.multihash)?.hurry(ask.isSilent && this.#trials.isCheap)
   }
 
   takeTrial(): boolean {

@@ -42,9 +42,13 @@ export class Hedge {
     this.#deadline = this.#context.deadlines.add(afterMs, () => this.#reached(isFree))
   }
 
-  /** It waits for others no longer than it has to. */
-  hurry(): void {
-    if (this.#queued !== undefined) this.plan(0, this.#queued.isFree)
+  /** It waits for others no longer. @param isFree - whether that it is late is no matter of the budget, whatever was planned */
+  hurry(isFree: boolean): void {
+    if (this.#queued === undefined || this.#live.size === 0) return
+    const wasFree = this.#queued.isFree
+    this.cancel()
+    this.#queued = undefined
+    this.#onLate(isFree || wasFree)
   }
 
   cancel(): void {

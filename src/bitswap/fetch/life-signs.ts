@@ -1,3 +1,4 @@
+import type { Ask } from './ask.ts'
 import type { Supplier } from './supplier.ts'
 
 /** This node may be cut off if so many peers are late and nothing arrives. */
@@ -16,17 +17,30 @@ export class LifeSigns {
   }
 
   /**
-   * Whether nothing at all arrives although several peers that usually answer should have.
+   * Whether nothing at all arrives although several peers that usually answer should have, more than did since those were asked.
    *
    * @param usualMs - when most answers are there
    */
   isQuiet(suppliers: ReadonlyMap<string, Supplier>, nowMs: number, usualMs: number): boolean {
     if (nowMs - this.#lastMs < usualMs / 2) return false
-    let late = 0
-    for (const { asks, pace } of suppliers.values()) {
-      const [oldest] = asks.values()
-      if (pace.isKnown && oldest !== undefined && nowMs - oldest.askedAtMs >= usualMs) late++
-    }
-    return late >= MIN_QUIET_PEERS
+    const all = [...suppliers.values()]
+    const late = all.filter(supplier => this.#isLate(supplier, nowMs, usualMs))
+    if (late.length < MIN_QUIET_PEERS) return false
+    const sinceMs = Math.min(...late.map(supplier => oldest(supplier)!.askedAtMs))
+    const delivered = all.filter(supplier => supplier.lastDeliveredMs > sinceMs && !late.includes(supplier))
+    return late.length > delivered.length
   }
+
+  /** Who was late already when something was last heard is so for a reason of its own. */
+  #isLate(supplier: Supplier, nowMs: number, usualMs: number): boolean {
+    const ask = oldest(supplier)
+    if (!supplier.pace.isKnown || ask === undefined) return false
+    const dueAtMs = ask.askedAtMs + usualMs
+    return dueAtMs <= nowMs && dueAtMs > this.#lastMs
+  }
+}
+
+function oldest({ asks }: Supplier): Ask | undefined {
+  const [first] = asks.values()
+  return first
 }

@@ -42,8 +42,17 @@ export class Pace {
 
   /** It had not delivered after this long, when it was waited for no longer. */
   tookLongerThan(elapsedMs: number, nowMs: number): void {
-    this.#boundMs = Math.max(this.#boundAt(nowMs), elapsedMs)
-    this.#boundAtMs = nowMs
+    this.#expectAtLeast(elapsedMs, nowMs)
+  }
+
+  /**
+   * It had sent nothing at all after this long. It is expected to go on like that for as long again; and if it was asked since it was
+   * last found so, for twice as long as was expected then, as TCP doubles its timeout (RFC 6298, 5.5). Otherwise one that is silent
+   * would be asked again and again, each time as if it were just a little slow.
+   */
+  wasSilentFor(elapsedMs: number, nowMs: number): void {
+    const wasAskedSince = nowMs - elapsedMs >= this.#boundAtMs
+    this.#expectAtLeast(Math.max(2 * elapsedMs, wasAskedSince ? 2 * this.#boundAt(nowMs) : 0), nowMs)
   }
 
   /**
@@ -54,6 +63,11 @@ export class Pace {
   expectedMs(nowMs: number, unknownMs: number): number {
     const meanMs = this.#time.isKnown ? this.#time.meanMs : unknownMs
     return Math.max(meanMs, this.#boundAt(nowMs))
+  }
+
+  #expectAtLeast(ms: number, nowMs: number): void {
+    this.#boundMs = Math.max(this.#boundAt(nowMs), ms)
+    this.#boundAtMs = nowMs
   }
 
   #boundAt(nowMs: number): number {

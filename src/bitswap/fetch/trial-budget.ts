@@ -20,6 +20,11 @@ export class TrialBudget {
   /** Usual size of a block, in bytes; 0 while none has come. */
   #blockBytes = 0
 
+  /** Whether blocks are so small, as far as is known, that it hardly matters whether one comes twice. */
+  get isCheap(): boolean {
+    return this.#blockBytes <= TRIAL_BYTES
+  }
+
   /** A peer is asked for a block. */
   earn(): void {
     this.#budget.earn()

@@ -60,9 +60,9 @@ export class Verdicts {
 
   /** A peer did not answer in time, or got on too slowly. */
   blameSilence(ask: Ask): void {
-    const { supplier, kind, multihash, seenBytes } = ask
+    const { supplier, kind, multihash, isSilent } = ask
     const isPromised = kind === 'BLOCK' && supplier.hasPromised(multihash)
-    const silence = supplier.receivedBytes > seenBytes ? 'DRIP' : 'TIMEOUT'
+    const silence = isSilent ? 'TIMEOUT' : 'DRIP'
     this.blame(ask, isPromised ? 'HAVE_WITHOUT_BLOCK' : silence)
   }
 

@@ -5,6 +5,7 @@ import { sha256 } from 'multiformats/hashes/sha2'
 import { describe, expect, test } from 'vitest'
 import type { FetchProgress } from '../../../src/bitswap/fetch/fetch-progress.ts'
 import { tripAt } from '../../../src/core/index.ts'
+import { blockOf } from '../support/messages.ts'
 import { peerOf } from '../support/peers.ts'
 import { Bench, blocks, type FakePeer, NOTHING, REST_MS, withKnown } from './support/fetcher.ts'
 
@@ -796,6 +797,28 @@ describe('a second peer', () => {
     expect(told.filter(line => line === 'hedge refused').length).toBeGreaterThanOrEqual(14)
   })
 
+  test.each([
+    ['not the one that was silent', 0, false],
+    ['and the one that was just slow as well', 1, true]
+  ])('is asked from then on, %s', async (_, bytes, isAsked) => {
+    // Of those as good, the last is picked.
+    const bench = new Bench({ random: () => 0.99 })
+    const [first, other] = (await withKnown(bench, 50, 50)) as [FakePeer, FakePeer]
+    bench.protection.isolate(other.link.key)
+    bench.get(0)
+    await bench.settle()
+    bench.protection.release(other.link.key)
+    first.trickle(bytes)
+    await pass(bench, other, 75)
+    await other.send(0)
+    await bench.settle()
+    first.takeLines()
+    // Others take 50 ms. It was waited for for 75, and twice that is expected of it if it was silent: more than is as good.
+    bench.get(1)
+    await bench.settle()
+    expect(first.takeLines()).toEqual(isAsked ? ['want 1'] : [])
+  })
+
   describe('while the first sends nothing of all it was asked for', () => {
     /** Asks one peer for five blocks, of which the first is late by now; another is as good. */
     async function keepSilent(): Promise<{ bench: Bench; a: FakePeer; other: FakePeer }> {
@@ -840,6 +863,45 @@ describe('a second peer', () => {
       await a.send(0)
       await pass(bench, other, 50)
       expect(other.takeLines()).toEqual(['want 0', 'cancel 0'])
+    })
+
+    function spendHedges({ fetcher }: Bench): void {
+      while (fetcher.takeHedge()) {}
+    }
+
+    test('is asked for the rest at once and without a budget when it is quicker with one', async () => {
+      const { bench, other } = await keepSilent()
+      await pass(bench, other, 25)
+      other.takeLines()
+      spendHedges(bench)
+      await other.send(0)
+      await bench.settle()
+      expect(other.takeLines()).toEqual(['want 1', 'want 2', 'want 3', 'want 4'])
+    })
+
+    test('is not, without a budget, if the first has sent anything', async () => {
+      const { bench, a, other } = await keepSilent()
+      await pass(bench, other, 25)
+      other.takeLines()
+      spendHedges(bench)
+      a.trickle(1)
+      await other.send(0)
+      await bench.settle()
+      expect(other.takeLines()).toEqual([])
+    })
+
+    test('is not, without a budget, if blocks are large', async () => {
+      const { bench, other } = await keepSilent()
+      await pass(bench, other, 25)
+      const { cid, prefix, data } = await blockOf(99, 1_048_576)
+      void bench.fetcher.getBlock(cid)
+      await other.sendBytes(prefix, data)
+      await bench.settle()
+      other.takeLines()
+      spendHedges(bench)
+      await other.send(0)
+      await bench.settle()
+      expect(other.takeLines()).toEqual([])
     })
 
     test('is asked for each thing once it has been quicker with one, until the first sends another', async () => {

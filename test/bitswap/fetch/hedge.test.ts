@@ -85,33 +85,55 @@ test('it does not wait for more than four times of what most take', () => {
   expect(late[0]![0]).toBeLessThanOrEqual(5 * USUAL_MS)
 })
 
-test.each([true, false])('what waits its turn is late as soon as it is to hurry: free: %s', isFree => {
+test.each([
+  [true, true, true],
+  [true, false, true],
+  [false, true, true],
+  [false, false, false]
+])(
+  'what waits its turn is late as soon as it is to hurry: planned as free: %s, free now: %s',
+  (isPlannedFree, isFreeNow, isFree) => {
+    const { clock, live, late, hedge } = create()
+    const [supplier] = live.keys()
+    hedge.plan(USUAL_MS, isPlannedFree)
+    clock.advance(USUAL_MS - 25)
+    supplier!.hedged(75)
+    clock.advance(25)
+    expect(late).toEqual([])
+    supplier!.outrun()
+    hedge.hurry(isFreeNow)
+    expect(late).toEqual([[USUAL_MS, isFree]])
+    // Once.
+    hedge.hurry(isFreeNow)
+    clock.advance(1_000)
+    expect(late).toHaveLength(1)
+  }
+)
+
+test('who waits for nobody any more hurries in vain', () => {
   const { clock, live, late, hedge } = create()
   const [supplier] = live.keys()
-  hedge.plan(USUAL_MS, isFree)
-  clock.advance(USUAL_MS - 25)
-  supplier!.hedged(75)
-  clock.advance(25)
+  hedge.plan(USUAL_MS, false)
+  supplier!.hedged(USUAL_MS)
+  clock.advance(USUAL_MS)
+  live.clear()
+  hedge.hurry(true)
   expect(late).toEqual([])
-  supplier!.outrun()
-  hedge.hurry()
-  clock.advance(25)
-  expect(late).toEqual([[USUAL_MS + 25, isFree]])
 })
 
 test('what does not wait for others is not late earlier than planned', () => {
   const { clock, live, late, hedge } = create()
   const [supplier] = live.keys()
-  hedge.hurry()
+  hedge.hurry(true)
   hedge.plan(USUAL_MS, false)
-  hedge.hurry()
+  hedge.hurry(true)
   supplier!.hedged(0)
   clock.advance(USUAL_MS - 25)
   expect(late).toEqual([])
   supplier!.lastDeliveredMs = 75
   clock.advance(25)
   hedge.plan(200, false)
-  hedge.hurry()
+  hedge.hurry(true)
   clock.advance(175)
   expect(late).toEqual([])
   clock.advance(25)

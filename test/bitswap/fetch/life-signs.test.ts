@@ -38,3 +38,33 @@ test('who is not known bears no witness, nor who is asked for nothing', () => {
   for (const supplier of [unknown, supplierOf(3, 50)]) suppliers.set(supplier.key, supplier)
   expect(isQuiet(suppliers)).toBe(false)
 })
+
+test('who was late already when somebody was heard bears no witness', () => {
+  const suppliers = asked(1)
+  const early = supplierOf(3, 50)
+  ask(early, { atMs: -60 })
+  suppliers.set(early.key, early)
+  // It was due at 40 ms.
+  expect(isQuiet(suppliers, 45)).toBe(false)
+  expect(isQuiet(suppliers, 35)).toBe(true)
+})
+
+test.each([
+  ['as many delivered since the late ones were asked', [10, 20], false],
+  ['fewer did', [10], true],
+  ['they delivered before', [0, 0], true]
+])('if %s', (_, deliveredMs, expected) => {
+  const suppliers = asked(2)
+  for (const [index, atMs] of deliveredMs.entries()) {
+    const other = supplierOf(10 + index, 50)
+    other.lastDeliveredMs = atMs
+    suppliers.set(other.key, other)
+  }
+  expect(isQuiet(suppliers, 20)).toBe(expected)
+})
+
+test('what the late ones themselves delivered since does not count', () => {
+  const suppliers = asked(2)
+  for (const supplier of suppliers.values()) supplier.lastDeliveredMs = 20
+  expect(isQuiet(suppliers, 20)).toBe(true)
+})

@@ -62,9 +62,36 @@ describe('what is expected', () => {
     expect(pace.expectedMs(2 * HALF_LIFE_MS, 70)).toBe(900)
   })
 
+  test('is no less than twice what it has been silent for', () => {
+    const pace = after(100)
+    pace.wasSilentFor(400, 1_000)
+    expect(pace.expectedMs(1_000, 70)).toBe(800)
+    pace.tookLongerThan(700, 1_000)
+    expect(pace.expectedMs(1_000, 70)).toBe(800)
+  })
+
+  test('doubles each time that it is silent about what it was asked since', () => {
+    const pace = after(20)
+    pace.wasSilentFor(50, 1_000)
+    expect(pace.expectedMs(1_000, 70)).toBe(100)
+    // Asked at the moment it was found silent.
+    pace.wasSilentFor(60, 1_060)
+    expect(pace.expectedMs(1_060, 70)).toBeCloseTo(200, 0)
+    pace.wasSilentFor(50, 1_200)
+    expect(pace.expectedMs(1_200, 70)).toBeCloseTo(400, -1)
+    pace.wasSilentFor(500, 1_701)
+    expect(pace.expectedMs(1_701, 70)).toBe(1_000)
+  })
+
+  test('does not double for what it was asked before it was found silent', () => {
+    const pace = after(20)
+    for (let late = 0; late < 10; late++) pace.wasSilentFor(50 + late, 1_000 + late)
+    expect(pace.expectedMs(1_009, 70)).toBe(118)
+  })
+
   test('forgets delays with the next block', () => {
     const pace = after(100)
-    pace.tookLongerThan(800, 0)
+    pace.wasSilentFor(800, 1_000)
     pace.delivered(100)
     expect(pace.expectedMs(0, 70)).toBe(100)
   })

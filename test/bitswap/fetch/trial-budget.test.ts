@@ -42,3 +42,14 @@ test('what counts is how large blocks usually are', () => {
   for (let block = 0; block < 30; block++) budget.sized(1)
   expect(takeAll(budget)).toBe(4)
 })
+
+test.each([
+  [8_000, true],
+  [65_536, true],
+  [65_537, false]
+])('it hardly matters whether a block of %d B comes twice: %s', (bytes, isCheap) => {
+  const budget = new TrialBudget()
+  expect(budget.isCheap).toBe(true)
+  budget.sized(bytes)
+  expect(budget.isCheap).toBe(isCheap)
+})

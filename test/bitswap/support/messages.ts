@@ -23,8 +23,11 @@ export interface TestBlock {
   readonly prefix: Uint8Array
 }
 
-export async function blockOf(number: number): Promise<TestBlock> {
-  const data = new TextEncoder().encode(`block ${number}`)
+/** @param bytes - its size; a few if not given */
+export async function blockOf(number: number, bytes?: number): Promise<TestBlock> {
+  const text = new TextEncoder().encode(`block ${number}`)
+  const data = bytes === undefined ? text : new Uint8Array(bytes)
+  data.set(text)
   return { cid: CID.createV1(raw.code, await sha256.digest(data)), data, prefix: PREFIX }
 }
 
