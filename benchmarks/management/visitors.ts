@@ -1,4 +1,5 @@
 import { Agent, type IncomingMessage, request } from 'node:http'
+import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { Visited } from './commands.ts'
 
@@ -42,6 +43,8 @@ export class Visitors {
   #requests = 0
   #wrong = 0
   #firstWrong: string | undefined
+  /** How many are there, and were at most. */
+  readonly #sockets = new Set<Socket>()
   #connections = 0
   #events = 0
   #isEnding = false
@@ -65,7 +68,6 @@ export class Visitors {
   }
 
   stop(): Visited {
-    this.#look()
     this.#isEnding = true
     for (const timer of this.#timers) clearTimeout(timer)
     for (const agent of this.#agents) agent.destroy()
@@ -98,7 +100,6 @@ export class Visitors {
     } catch (error) {
       this.#note(`${path}: ${error}`)
     }
-    this.#look()
   }
 
   async #listen(agent: Agent): Promise<void> {
@@ -119,6 +120,7 @@ export class Visitors {
     return new Promise((resolve, reject) => {
       const headers = { 'x-auth-token': token }
       request({ agent, hostname, port, path, headers, timeout: LIMIT_MS })
+        .on('socket', socket => this.#connected(socket))
         .on('response', resolve)
         .on('error', reject)
         .on('timeout', () => reject(new Error('no answer in time')))
@@ -132,12 +134,10 @@ export class Visitors {
     this.#firstWrong ??= what.slice(0, 200)
   }
 
-  #look(): void {
-    const open = this.#agents.filter(({ sockets, freeSockets }) => hasAny(sockets) || hasAny(freeSockets))
-    this.#connections = Math.max(this.#connections, open.length)
+  #connected(socket: Socket): void {
+    if (this.#sockets.has(socket)) return
+    this.#sockets.add(socket)
+    this.#connections = Math.max(this.#connections, this.#sockets.size)
+    socket.once('close', () => this.#sockets.delete(socket))
   }
-}
-
-function hasAny(sockets: NodeJS.ReadOnlyDict<unknown[]>): boolean {
-  return Object.keys(sockets).length > 0
 }

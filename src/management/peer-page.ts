@@ -37,14 +37,35 @@ export interface PeerPage {
   readonly total: number
 }
 
+interface Keyed {
+  readonly peer: PeerSnapshot
+  readonly key: number | string
+}
+
+/** Of all that are asked for only those are kept, and sorted, that may be on the page: there can be a hundred thousand. */
 export function pageOf(all: Iterable<PeerSnapshot>, query: PeerQuery): PeerPage {
-  const found = [...all].filter(peer => isAskedFor(peer, query))
   const keyOf: (peer: PeerSnapshot) => number | string = keys[query.sort]
-  const keyed = found.map(peer => ({ peer, key: keyOf(peer) }))
-  keyed.sort((one, other) => compare(one.key, other.key) || compare(one.peer.key, other.peer.key))
-  if (query.reverse) keyed.reverse()
-  const begin = (query.page - 1) * query.size
-  return { peers: keyed.slice(begin, begin + query.size).map(({ peer }) => peer), total: found.length }
+  const sign = query.reverse ? -1 : 1
+  const order = (one: Keyed, other: Keyed): number =>
+    sign * (compare(one.key, other.key) || (one.peer.key < other.peer.key ? -1 : 1))
+  const end = query.page * query.size
+  const first: Keyed[] = []
+  let last: Keyed | undefined
+  let total = 0
+  for (const peer of all) {
+    if (!isAskedFor(peer, query)) continue
+    total++
+    const keyed = { peer, key: keyOf(peer) }
+    if (last !== undefined && order(last, keyed) < 0) continue
+    first.push(keyed)
+    // Sorted now and then, not with each.
+    if (first.length === 2 * end) {
+      first.sort(order).length = end
+      last = first[end - 1]
+    }
+  }
+  const shown = first.sort(order).slice(end - query.size, end)
+  return { peers: shown.map(({ peer }) => peer), total }
 }
 
 function isAskedFor(peer: PeerSnapshot, { state, health, connected, search }: PeerQuery): boolean {
