@@ -4,6 +4,7 @@ import { execute } from './execute.ts'
 import { failure } from './failure.ts'
 import { inner } from './inner.ts'
 import { memory } from './memory.ts'
+import { parts } from './parts.ts'
 import { record } from './record.ts'
 import { reject } from './reject.ts'
 import { scrape } from './scrape.ts'
@@ -15,6 +16,7 @@ import { yardsticks } from './yardsticks.ts'
 export const groups: readonly Group[] = [
   yardsticks,
   inner,
+  parts,
   execute,
   reject,
   failure,

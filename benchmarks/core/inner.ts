@@ -1,12 +1,11 @@
-import type { Protection, ProtectionOptions, ProtectionTable } from 'bitswap-protection/core'
+import type { Protection, ProtectionTable } from 'bitswap-protection/core'
 import { type Candidate, type Prepared, type Settings, seededRandom } from '../harness.ts'
 import { timedGroup } from '../timed-group.ts'
 import { allocatesAtMost, NOTHING_BYTES } from './allocation.ts'
+import { PICKS, protectionOf, randomSlots, SUCCESS } from './healthy-targets.ts'
 import { peerId } from './subjects.ts'
 
 const BATCH = 200 * 1024
-/** A power of two, and of them whole milliseconds. */
-const PICKS = 1 << 20
 /** Time moves on by 1 ms every so many calls. */
 const CALLS_PER_MS = 1024
 
@@ -42,29 +41,7 @@ function population(targets: number, text: string): Population {
  */
 const unjudged: readonly string[] = [LOOP, FAILING, TRIPPING, MANY.map, MOST.map]
 
-const SUCCESS = 0
 const FAILURE = 1
-
-/** Calls that make a target HEALTHY, after which nothing about it changes while its calls end well. */
-const FIRST_CALLS = 5
-
-/** Protection with records of so many HEALTHY targets, in slots 1 to `targets`. */
-async function protectionOf(targets: number, options: Partial<ProtectionOptions> = {}): Promise<Protection> {
-  const { ManualClock, Protection } = await import('bitswap-protection/core')
-  const protection = new Protection({ maxTargets: targets, ...options }, { clock: new ManualClock() })
-  const { table } = protection
-  for (let target = 0; target < targets; target++) {
-    const slot = protection.slot(peerId(target), 0)
-    for (let call = 0; call < FIRST_CALLS; call++) table.settle(slot, table.admit(slot, 0), SUCCESS, 0)
-  }
-  return protection
-}
-
-/** Slots to call, at random out of 1 to `targets`; the same ones in every run. */
-function randomSlots(targets: number): Int32Array {
-  const random = seededRandom(targets)
-  return Int32Array.from({ length: PICKS }, () => 1 + Math.floor(random() * targets))
-}
 
 /** What the calls of a run are made from, pick by pick. */
 interface Picked {
