@@ -32,7 +32,7 @@ const layers: Readonly<Record<string, Layer>> = {
   management: {
     folders: ['core', 'telemetry'],
     packages:
-      /^(fastify|@fastify\/.+|typebox(\/.+)?|lru-cache|eventsource-parser(\/.+)?|prom-client|node:(crypto|http|stream|fs\/promises))$/
+      /^(fastify|helmet|@fastify\/.+|typebox(\/.+)?|lru-cache|eventsource-parser(\/.+)?|prom-client|node:(crypto|http|stream|fs\/promises))$/
   },
   // The command: nobody imports it, so it has no export.
   cli: { folders: ['core', 'bitswap', 'relay', 'telemetry', 'management'], packages: /./ },
