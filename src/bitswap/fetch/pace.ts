@@ -3,6 +3,9 @@ import { ResponseTime } from '../response-time.ts'
 /** A bound that was not confirmed is half as much after this long, in ms: so that a peer gets another chance. */
 const BOUND_HALF_LIFE_MS = 30_000
 
+/** By doubling no more than this is expected, in ms: the least upper bound that TCP may set to its timeout (RFC 6298, 2.5). */
+const MAX_DOUBLED_MS = 60_000
+
 /** Weight of one answer in how often a peer has what it is asked for. */
 const HIT_GAIN = 1 / 8
 
@@ -52,7 +55,8 @@ export class Pace {
    */
   wasSilentFor(elapsedMs: number, nowMs: number): void {
     const wasAskedSince = nowMs - elapsedMs >= this.#boundAtMs
-    this.#expectAtLeast(Math.max(2 * elapsedMs, wasAskedSince ? 2 * this.#boundAt(nowMs) : 0), nowMs)
+    const doubledMs = wasAskedSince ? Math.min(2 * this.#boundAt(nowMs), MAX_DOUBLED_MS) : 0
+    this.#expectAtLeast(Math.max(2 * elapsedMs, doubledMs), nowMs)
   }
 
   /**

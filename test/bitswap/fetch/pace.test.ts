@@ -83,6 +83,13 @@ describe('what is expected', () => {
     expect(pace.expectedMs(1_701, 70)).toBe(1_000)
   })
 
+  test('does not double to more than a minute', () => {
+    const pace = after(20)
+    for (let nowMs = 1_000; nowMs < 60_000; nowMs += 1_000) pace.wasSilentFor(50, nowMs)
+    expect(pace.expectedMs(59_000, 70)).toBeLessThanOrEqual(60_000)
+    expect(pace.expectedMs(59_000, 70)).toBeGreaterThan(50_000)
+  })
+
   test('does not double for what it was asked before it was found silent', () => {
     const pace = after(20)
     for (let late = 0; late < 10; late++) pace.wasSilentFor(50 + late, 1_000 + late)
