@@ -1,7 +1,9 @@
+import { shuffled } from '../harness.ts'
 import type { FetchLimits } from '../rig/fetching.ts'
 import type { Rig } from '../rig/rig.ts'
 import { type Run, type RunPlan, runScenario } from '../rig/run.ts'
 import type { Scenario } from '../rig/scenarios.ts'
+import { seededStream } from '../rig/seeded-stream.ts'
 
 /** Who is compared. */
 export const arms = {
@@ -35,7 +37,10 @@ export interface Round {
   readonly runs: Readonly<Partial<Record<ArmName, Run>>>
 }
 
-/** Has all arms go through a scenario with one seed after the other, in another order each time. */
+/**
+ * Has all arms go through a scenario with one seed after the other, in another order each time. None pays for the garbage of the one
+ * before: a broadcast's is many times what is wanted.
+ */
 export async function compare(
   rig: Rig,
   make: (seed: number) => Scenario,
@@ -44,11 +49,12 @@ export async function compare(
   patience: Patience
 ): Promise<Round[]> {
   const rounds: Round[] = []
-  for (const [index, seed] of seeds.entries()) {
+  for (const seed of seeds) {
     const scenario = make(seed)
     const runs: Partial<Record<ArmName, Run>> = {}
-    for (const at of names.keys()) {
-      const name = names[(at + index) % names.length]!
+    for (const index of shuffled(names.length, seededStream(seed, 'arms'))) {
+      const name = names[index]!
+      globalThis.gc!()
       runs[name] = await runScenario(rig, scenario, { ...arms[name], limits: limitsOf(name, patience) })
     }
     rounds.push({ seed, scenario, runs })
