@@ -22,6 +22,7 @@ import {
   type Mode,
   type Outcome,
   type OverallStatus,
+  type PeerGlance,
   type PeerStatus,
   type Permit,
   type PresetName,
@@ -120,6 +121,7 @@ describe('Protection', () => {
     expectTypeOf(protection.explain('peer')).toEqualTypeOf<Explanation | undefined>()
     expectTypeOf(protection.getOverallStatus()).toEqualTypeOf<OverallStatus>()
     expectTypeOf(protection.peers()).toEqualTypeOf<Generator<PeerStatus>>()
+    expectTypeOf(protection.glances()).toEqualTypeOf<Generator<PeerGlance>>()
     expectTypeOf<PeerStatus['circuitState']>().toEqualTypeOf<CircuitState>()
     expectTypeOf<PeerStatus['counts']>().toEqualTypeOf<Readonly<Counts>>()
     expectTypeOf<PeerStatus['lastTrip']>().toEqualTypeOf<TripRecord | undefined>()

@@ -23,6 +23,7 @@ import {
   type Health,
   InvalidOptionError,
   type Mode,
+  type PeerGlance,
   type PeerStatus,
   type ProtectedFunction,
   Protection,
@@ -363,6 +364,19 @@ export class BitswapProtectionManager
   /** The status of each peer there is a record of. */
   *peers(): Generator<BitswapPeerStatus> {
     for (const status of this.#protection.peers()) yield this.#withLink(status)
+  }
+
+  /**
+   * A glance at each peer there is a record of: to pick some of many by, at a part of what {@link peers} costs. Each is to be read
+   * at once, and not to be kept.
+   */
+  glances(): Iterable<PeerGlance> {
+    return this.#protection.glances()
+  }
+
+  /** Whether the node is connected to a peer. */
+  isConnected(peer: PeerId | string): boolean {
+    return (this.#streams.links.find(peer.toString())?.connections.size ?? 0) > 0
   }
 
   #withLink(status: PeerStatus): BitswapPeerStatus {

@@ -158,12 +158,10 @@ export class HealthMonitor {
 
 /** The health kept in a slot. */
 export function readHealth(table: HealthTable, slot: number, nowMs: number): Health {
-  const successes = table.successes(slot, nowMs)
-  const requests = successes + table.failures(slot, nowMs)
   return Object.freeze({
     status: healthStatuses[table.status(slot, nowMs)]!,
-    successRate: requests === 0 ? 1 : successes / requests,
-    requests,
+    successRate: table.successRate(slot, nowMs),
+    requests: table.successes(slot, nowMs) + table.failures(slot, nowMs),
     consecutiveErrors: table.consecutiveErrors(slot),
     responseTimeMs: table.responseTimeMs(slot),
     responseTimeDeviationMs: table.deviationMs(slot)

@@ -139,6 +139,13 @@ export class HealthTable {
     return this.#inWindow(base, FAILURES, this.#intervalsPassed(base, nowMs))
   }
 
+  /** Share of successes in the window; 1 when there was no call. */
+  successRate(slot: number, nowMs: number): number {
+    const successes = this.successes(slot, nowMs)
+    const requests = successes + this.failures(slot, nowMs)
+    return requests === 0 ? 1 : successes / requests
+  }
+
   consecutiveErrors(slot: number): number {
     return this.#errors(slot * this.#records.stride)
   }

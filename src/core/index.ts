@@ -45,6 +45,7 @@ export type { LatencySummary } from './latency-histogram.ts'
 export { ManualClock } from './manual-clock.ts'
 export type { Mode } from './mode.ts'
 export { FAILURE, IGNORED, type Outcome, SUCCESS } from './outcome.ts'
+export type { PeerGlance } from './peer-glance.ts'
 export { defaultTripRule, type PresetName, presets, type TripRule, tripAt } from './presets.ts'
 export {
   defaultProtectionOptions,

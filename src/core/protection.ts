@@ -24,6 +24,7 @@ import { DEFAULT_MAX_TARGETS, KeyTable, MAX_TARGETS, SHARED_SLOT } from './key-t
 import { type Mode, modes } from './mode.ts'
 import { Notifier } from './notifier.ts'
 import { anyObject, durationMs, oneOf, type Rules, resolveOptions, share, wholeNumber } from './options.ts'
+import { type PeerGlance, SlotGlance } from './peer-glance.ts'
 import { type PresetName, presets } from './presets.ts'
 import { ProtectionTable } from './protection-table.ts'
 import { type RecoveryOptions, resolveRecoveryOptions } from './recovery-manager.ts'
@@ -341,6 +342,15 @@ export class Protection {
   *peers(): Generator<PeerStatus> {
     const source = this.#source()
     for (const slot of this.#keys.slots()) yield readPeerStatus(source, slot)
+  }
+
+  /**
+   * A glance at each target there is a record of: to pick some of many by, at a part of what {@link peers} costs. Each is to be
+   * read at once, and not to be kept: {@link getPeerStatus} tells all of the target by its key.
+   */
+  *glances(): Generator<PeerGlance> {
+    const source = this.#source()
+    for (const slot of this.#keys.slots()) yield new SlotGlance(source, slot)
   }
 
   /**

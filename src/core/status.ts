@@ -1,12 +1,13 @@
-import { CLOSED, circuitStates, HALF_OPEN, OPEN } from './breaker-table.ts'
+import { CLOSED, HALF_OPEN, OPEN } from './breaker-table.ts'
 import type { CircuitState, Counts } from './circuit-breaker.ts'
 import type { Counterfactual } from './counterfactual.ts'
 import type { RejectionReason } from './errors.ts'
-import { type HealthStatus, readHealth } from './health-monitor.ts'
+import type { HealthStatus } from './health-monitor.ts'
 import { type HealthTable, healthCodes } from './health-table.ts'
 import { type KeyTable, SHARED_SLOT } from './key-table.ts'
 import type { LatencySummary } from './latency-histogram.ts'
 import type { Mode } from './mode.ts'
+import { SlotGlance } from './peer-glance.ts'
 import type { ProtectionTable } from './protection-table.ts'
 import type { TripRecord } from './trip-record.ts'
 
@@ -96,33 +97,35 @@ export interface StatusSource {
 }
 
 export function readPeerStatus(source: StatusSource, slot: number): PeerStatus {
-  const { table, nowMs, wallOffsetMs } = source
-  const health = readHealth(source.health, slot, nowMs)
+  const { table, health, nowMs, wallOffsetMs } = source
+  const glance = new SlotGlance(source, slot)
+  const { circuitState } = glance
   const isIsolated = table.isIsolated(slot)
-  const state = circuitStates[table.state(slot, nowMs)]!
   const ramp = table.ramp(slot, nowMs)
   return Object.freeze({
-    key: source.keys.key(slot)!,
-    circuitState: isIsolated ? 'OPEN' : state,
-    healthStatus: health.status,
+    key: glance.key,
+    circuitState,
+    healthStatus: glance.healthStatus,
     isIsolated,
     isDemoted: table.isDemoted(slot),
-    isSuspect: table.isSuspect(slot),
+    isSuspect: glance.isSuspect,
     isRecovering: ramp !== undefined,
     recoveryRate: ramp?.rate ?? 1,
-    counts: Object.freeze(table.breakers.counts(slot)),
-    successRate: health.successRate,
-    responseTimeMs: health.responseTimeMs,
-    responseTimeDeviationMs: health.responseTimeDeviationMs,
-    consecutiveErrors: health.consecutiveErrors,
+    counts: glance.counts,
+    successRate: glance.successRate,
+    responseTimeMs: glance.responseTimeMs,
+    responseTimeDeviationMs: health.deviationMs(slot),
+    consecutiveErrors: health.consecutiveErrors(slot),
     inFlight: table.inFlight(slot),
     trips: table.breakers.trips(slot, nowMs),
     relapses: table.breakers.relapses(slot, nowMs),
     lastTrip: table.lastTrip(slot),
-    since: table.breakers.since(slot) + wallOffsetMs,
+    since: glance.since,
     nextRetryAt:
-      state === 'OPEN' && !isIsolated ? nowMs + table.retryAfterMs(slot, nowMs) + wallOffsetMs : undefined,
-    lastUsedAt: source.health.lastUsed(slot) + wallOffsetMs
+      circuitState === 'OPEN' && !isIsolated
+        ? nowMs + table.retryAfterMs(slot, nowMs) + wallOffsetMs
+        : undefined,
+    lastUsedAt: health.lastUsed(slot) + wallOffsetMs
   })
 }
 

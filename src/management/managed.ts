@@ -1,4 +1,4 @@
-import type { Explanation, Mode, PeerStatus } from '../core/index.ts'
+import type { Explanation, Mode, PeerGlance, PeerStatus } from '../core/index.ts'
 import type {
   Alert,
   BitswapSource,
@@ -50,7 +50,8 @@ export interface ManagedAlerts {
 export interface ManagedBitswap extends BitswapSource, PeerEvents {
   mode: Mode
   getPeerStatus(peer: string): PeerSnapshot | undefined
-  peers(): Iterable<PeerSnapshot>
+  glances(): Iterable<PeerGlance>
+  isConnected(peer: string): boolean
   explain(peer: string): (Explanation & { readonly faults?: readonly object[] }) | undefined
   isolate(peer: string): void
   release(peer: string): void

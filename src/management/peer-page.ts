@@ -1,15 +1,14 @@
-import type { CircuitState, HealthStatus } from '../core/index.ts'
-import type { PeerSnapshot } from './managed.ts'
+import type { CircuitState, HealthStatus, PeerGlance } from '../core/index.ts'
 
-/** By what peers can be sorted: the worst first, unless it is turned round. */
+/** By what peers can be sorted, and then by their ids: the worst first, unless it is turned round. */
 const keys = {
   trouble: troubleOf,
-  peer: ({ key }: PeerSnapshot) => key,
-  success_rate: ({ successRate }: PeerSnapshot) => successRate,
-  response_time_ms: ({ responseTimeMs }: PeerSnapshot) => -responseTimeMs,
-  failures: ({ counts }: PeerSnapshot) => -counts.totalFailures,
-  requests: ({ counts }: PeerSnapshot) => -counts.requests,
-  since: ({ since }: PeerSnapshot) => -since
+  peer: () => 0,
+  success_rate: ({ successRate }: PeerGlance) => successRate,
+  response_time_ms: ({ responseTimeMs }: PeerGlance) => -responseTimeMs,
+  failures: ({ counts }: PeerGlance) => -counts.totalFailures,
+  requests: ({ counts }: PeerGlance) => -counts.requests,
+  since: ({ since }: PeerGlance) => -since
 }
 
 export type PeerSort = keyof typeof keys
@@ -30,32 +29,41 @@ export interface PeerQuery {
   readonly search?: string | undefined
 }
 
+/** Who is looked through. */
+export interface PagedPeers {
+  glances(): Iterable<PeerGlance>
+  isConnected(peer: string): boolean
+}
+
 /** A page of the peers there are. */
 export interface PeerPage {
-  readonly peers: readonly PeerSnapshot[]
+  readonly peers: readonly string[]
   /** How many there are that are asked for, on all pages. */
   readonly total: number
 }
 
 interface Keyed {
-  readonly peer: PeerSnapshot
-  readonly key: number | string
+  readonly peer: string
+  readonly key: number
 }
 
-/** Of all that are asked for only those are kept, and sorted, that may be on the page: there can be a hundred thousand. */
-export function pageOf(all: Iterable<PeerSnapshot>, query: PeerQuery): PeerPage {
-  const keyOf: (peer: PeerSnapshot) => number | string = keys[query.sort]
+/**
+ * Of all that are asked for only those are kept, and sorted, that may be on the page, and no more of any is read than that takes:
+ * there can be a hundred thousand.
+ */
+export function pageOf(paged: PagedPeers, query: PeerQuery): PeerPage {
+  const keyOf: (peer: PeerGlance) => number = keys[query.sort]
   const sign = query.reverse ? -1 : 1
   const order = (one: Keyed, other: Keyed): number =>
-    sign * (compare(one.key, other.key) || (one.peer.key < other.peer.key ? -1 : 1))
+    sign * (one.key - other.key || (one.peer < other.peer ? -1 : 1))
   const end = query.page * query.size
   const first: Keyed[] = []
   let last: Keyed | undefined
   let total = 0
-  for (const peer of all) {
-    if (!isAskedFor(peer, query)) continue
+  for (const glance of paged.glances()) {
+    if (!isAskedFor(glance, query, paged)) continue
     total++
-    const keyed = { peer, key: keyOf(peer) }
+    const keyed = { peer: glance.key, key: keyOf(glance) }
     if (last !== undefined && order(last, keyed) < 0) continue
     first.push(keyed)
     // Sorted now and then, not with each.
@@ -68,34 +76,29 @@ export function pageOf(all: Iterable<PeerSnapshot>, query: PeerQuery): PeerPage 
   return { peers: shown.map(({ peer }) => peer), total }
 }
 
-function isAskedFor(peer: PeerSnapshot, { state, health, connected, search }: PeerQuery): boolean {
-  if (state !== undefined && peer.circuitState !== state) return false
-  if (health !== undefined && peer.healthStatus !== health) return false
-  if (connected !== undefined && peer.isConnected !== connected) return false
-  return search === undefined || peer.key.includes(search)
+function isAskedFor(
+  glance: PeerGlance,
+  { state, health, connected, search }: PeerQuery,
+  paged: PagedPeers
+): boolean {
+  if (state !== undefined && glance.circuitState !== state) return false
+  if (health !== undefined && glance.healthStatus !== health) return false
+  if (connected !== undefined && paged.isConnected(glance.key) !== connected) return false
+  return search === undefined || glance.key.includes(search)
 }
 
-function compare(one: number | string, other: number | string): number {
-  return one < other ? -1 : one > other ? 1 : 0
+const healthRanks: Readonly<Record<HealthStatus, number>> = {
+  UNHEALTHY: 8,
+  DEGRADED: 10,
+  HEALTHY: 12,
+  UNKNOWN: 14
 }
 
 /** Who is most in trouble comes first. */
-function troubleOf({
-  circuitState,
-  isSuspect,
-  isRecovering,
-  healthStatus,
-  successRate
-}: PeerSnapshot): number {
+function troubleOf(peer: PeerGlance): number {
+  const { circuitState, successRate } = peer
   if (circuitState === 'OPEN') return 0 + successRate
-  if (isSuspect) return 2 + successRate
+  if (peer.isSuspect) return 2 + successRate
   if (circuitState === 'HALF_OPEN') return 4 + successRate
-  if (isRecovering) return 6 + successRate
-  const ranks: Readonly<Record<HealthStatus, number>> = {
-    UNHEALTHY: 8,
-    DEGRADED: 10,
-    HEALTHY: 12,
-    UNKNOWN: 14
-  }
-  return ranks[healthStatus] + successRate
+  return (peer.isRecovering ? 6 : healthRanks[peer.healthStatus]) + successRate
 }

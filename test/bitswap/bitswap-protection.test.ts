@@ -1140,10 +1140,13 @@ describe('the status of a peer', () => {
     expect(status()!.openTimeMs).toBeGreaterThan(0)
     expect(Object.isFrozen(status())).toBe(true)
     expect([...manager.peers()]).toEqual([status()])
+    expect(Array.from(manager.glances(), ({ key }) => key)).toEqual([peer.toString()])
+    expect(manager.isConnected(peer)).toBe(true)
     expect(manager.getHealth(peer)).toMatchObject({ status: expect.any(String) })
     expect(manager.explain(peer)).toMatchObject({ key: peer.toString() })
     connection.lose()
     expect(status()).toMatchObject({ isConnected: false, pendingWants: 0 })
+    expect(manager.isConnected(peer.toString())).toBe(false)
   })
 
   test('outlives its connection', async () => {

@@ -225,6 +225,39 @@ describe('executeRequest', () => {
   })
 })
 
+describe('a glance', () => {
+  test('at each target shows what its status tells', async () => {
+    const { protection, clock } = createProtection({ recovery: { strategy: 'LINEAR' } })
+    const fail = (key: string) =>
+      protection.executeRequest(key, () => Promise.reject(new Error('refused'))).catch(() => {})
+    await protection.executeRequest('well', () => {})
+    await fail('failed once')
+    protection.isolate('isolated')
+    while (protection.getPeerStatus('open')?.circuitState !== 'OPEN') await fail('open')
+    while (protection.getPeerStatus('recovering')?.circuitState !== 'OPEN') await fail('recovering')
+    clock.advance(protection.getPeerStatus('recovering')!.nextRetryAt! - clock.wallTime())
+    while (protection.getPeerStatus('recovering')?.circuitState !== 'CLOSED')
+      await protection.executeRequest('recovering', () => {})
+    await fail('open')
+    const statuses = [...protection.peers()]
+    expect(new Set(statuses.map(({ circuitState }) => circuitState)).size).toBeGreaterThan(1)
+    expect(statuses.some(({ isRecovering }) => isRecovering)).toBe(true)
+    const glances = Array.from(protection.glances(), glance => ({
+      key: glance.key,
+      circuitState: glance.circuitState,
+      healthStatus: glance.healthStatus,
+      isSuspect: glance.isSuspect,
+      isRecovering: glance.isRecovering,
+      counts: glance.counts,
+      successRate: glance.successRate,
+      responseTimeMs: glance.responseTimeMs,
+      since: glance.since
+    }))
+    expect(statuses).toMatchObject(glances)
+    expect(glances).toHaveLength(statuses.length)
+  })
+})
+
 describe('admit', () => {
   test('gives a permit that settles once', () => {
     const { protection } = createProtection()

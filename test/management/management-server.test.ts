@@ -848,7 +848,7 @@ describe('what is not as it should be', () => {
     const { node } = createNode()
     const broken = {
       ...node,
-      peers: () => {
+      glances: () => {
         throw new Error('a secret of the inside')
       }
     }

@@ -42,8 +42,9 @@ export function bitswapRoutes({ managed, look, steer, note }: RouteContext): Fas
         },
         ({ query }) => {
           const { page = 1, size = PAGE_SIZE, sort = 'trouble', reverse = false } = query
-          const { peers, total } = pageOf(node().peers(), { ...query, page, size, sort, reverse })
-          return { page, size, total, peers: peers.map(peer) }
+          const bitswap = node()
+          const { peers, total } = pageOf(bitswap, { ...query, page, size, sort, reverse })
+          return { page, size, total, peers: peers.map(key => peer(bitswap.getPeerStatus(key)!)) }
         }
       )
 

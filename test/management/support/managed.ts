@@ -24,9 +24,8 @@ export function createNode() {
     },
     getOverallStatus: () => ({ ...protection.getOverallStatus(), totals: metrics.totals() }),
     getPeerStatus: peer => withLink(protection.getPeerStatus(peer)),
-    *peers() {
-      for (const status of protection.peers()) yield withLink(status)!
-    },
+    glances: () => protection.glances(),
+    isConnected: peer => connected.has(peer),
     explain: peer => protection.explain(peer),
     isolate: peer => {
       if (!peer.startsWith('peer-')) throw new InvalidOptionError('peer', peer, 'a peer id')
