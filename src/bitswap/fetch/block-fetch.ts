@@ -26,6 +26,9 @@ const MAX_RACERS = 3
 /** Offers after which a recovering peer has earned a request: its share is a tenth at least. */
 const MAX_OFFERS = 16
 
+/** If nothing came from anybody for this long, in ms, more of the providers that were given are connected to. */
+const MORE_AFTER_MS = 100
+
 /** Without a block for this long, in ms, other providers are looked for. */
 const SEARCH_AFTER_MS = 1_000
 
@@ -34,6 +37,8 @@ export interface FetchContext extends CandidateContext, HedgeContext, ProbeConte
   readonly random: () => number
   /** Whether nothing arrives from so many that this node may be cut off. */
   readonly isOutage: boolean
+  /** When a block came last, whichever and from whomever, in ms awake. */
+  readonly lastBlockMs: number
   standing(supplier: Supplier): Standing
   /** Asks a peer; `undefined` if it may not be asked after all. */
   ask(supplier: Supplier, fetch: BlockFetch, kind: AskKind): Ask | undefined
@@ -77,6 +82,7 @@ export class BlockFetch implements ProgressListener {
   #probe: Ask | undefined
   readonly #hedge: Hedge
   readonly #retry: Retry
+  readonly #more: Deadline
   readonly #search: Deadline
   /** Whether providers were looked for since those were last asked once more who have said nothing. */
   #isSearched = false
@@ -95,6 +101,10 @@ export class BlockFetch implements ProgressListener {
     this.#hedge = new Hedge(context, this.#live, isFree => this.#onLate(isFree))
     this.#retry = new Retry(deadlines, random, () => this.#onRetry())
     this.#connecting = new PendingConnections(deadlines)
+    const beganAtMs = deadlines.awakeMs
+    this.#more = deadlines.add(MORE_AFTER_MS, () => {
+      if (context.lastBlockMs < beganAtMs) context.connectMore(this)
+    })
     this.#search = deadlines.add(SEARCH_AFTER_MS, () => context.search(this))
   }
 
@@ -215,6 +225,7 @@ export class BlockFetch implements ProgressListener {
     if (this.#probe !== undefined && (!isDelivered || this.#probe.isOverdue))
       this.#context.withdraw(this.#probe.supplier, this)
     this.#hedge.cancel()
+    this.#more.cancel()
     this.#search.cancel()
     this.#retry.cancel()
     for (const supplier of this.#addressed) this.#context.withdraw(supplier, this)

@@ -85,6 +85,7 @@ export class BlockFetcher implements FetchContext {
   readonly #hedges: AskBudget
   readonly #hedgeDelay: HedgeDelay
   readonly #trials = new TrialBudget()
+  #lastBlockMs = -Infinity
 
   constructor(
     protection: Protection,
@@ -269,6 +270,10 @@ export class BlockFetcher implements FetchContext {
     return this.#verdicts.isOutage || this.#isQuiet
   }
 
+  get lastBlockMs(): number {
+    return this.#lastBlockMs
+  }
+
   hedgeAfterMs(): number {
     return this.#hedgeDelay.after(this.#clock.now())
   }
@@ -348,6 +353,7 @@ export class BlockFetcher implements FetchContext {
     this.#host.load.answered(elapsedMs)
     this.#hedgeDelay.record(elapsedMs, this.#clock.now())
     this.#verdicts.delivered(now)
+    this.#lastBlockMs = now
   }
 
   /** A block that was not asked for: what was asked for, spoilt? Or a late answer? */

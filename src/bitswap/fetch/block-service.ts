@@ -29,7 +29,11 @@ import { type Provider, type ProviderRouting, ProviderSearch, peerOf } from './p
 /** Code of the identity function in the multicodec table: the "digest" is the block. */
 const IDENTITY = 0
 
-/** Providers that were given are connected to so many at a time: as many as a session of Helia has. */
+/**
+ * Of the providers that were given so many are connected to at first, and so many more each time when those do not do. Most often two
+ * do; each costs both sides some milliseconds of cryptography, and those that are not needed keep this node from what is.
+ */
+const PROVIDERS_AT_FIRST = 2
 const PROVIDERS_AT_ONCE = 5
 
 /** Providers that were given for a block. */
@@ -161,7 +165,7 @@ export class BlockService {
     return this.#fetcher.getBlock(cid, options, fetch => {
       if (routing !== undefined) this.#routings.set(fetch, routing)
       if (providers === undefined) return
-      const most = this.#given.get(fetch)?.most ?? PROVIDERS_AT_ONCE
+      const most = this.#given.get(fetch)?.most ?? PROVIDERS_AT_FIRST
       this.#given.set(fetch, { providers, most })
       this.#connectGiven(fetch)
     })

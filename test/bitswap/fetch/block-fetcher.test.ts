@@ -12,6 +12,9 @@ import { Bench, blocks, type FakePeer, NOTHING, REST_MS, withKnown } from './sup
 /** A second peer is asked after this long while nothing is known of any, in ms. */
 const UNKNOWN_HEDGE_MS = 250
 
+/** More providers are connected to when nothing came from anybody for this long, in ms. */
+const MORE_AFTER_MS = 100
+
 /** Nobody is tried out any more for a while. */
 function useUpTrials(bench: Bench): void {
   while (bench.fetcher.takeTrial()) {}
@@ -1416,11 +1419,15 @@ describe('providers that were given', () => {
     return bench.more.splice(0)
   }
 
-  test('are connected to as soon as a block takes long, or a peer does not do', async () => {
+  test('are connected to when nothing comes, as soon as a block takes long, or a peer does not do', async () => {
     const bench = new Bench()
     const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
     bench.get(0)
-    await bench.advance(UNKNOWN_HEDGE_MS - 25)
+    await bench.advance(MORE_AFTER_MS - 25)
+    expect(takeMore(bench)).toEqual([])
+    await bench.advance(50)
+    expect(takeMore(bench)).toEqual([0])
+    await bench.advance(UNKNOWN_HEDGE_MS - MORE_AFTER_MS - 50)
     expect(takeMore(bench)).toEqual([])
     await bench.advance(50)
     expect(takeMore(bench)).toEqual([0])
@@ -1429,6 +1436,30 @@ describe('providers that were given', () => {
     await b.send(0)
     await bench.settle()
     expect(takeMore(bench)).toEqual([])
+  })
+
+  test('are not connected to while other blocks come', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    for (const number of [0, 1]) bench.get(number)
+    await bench.advance(MORE_AFTER_MS - 50)
+    await a.send(0)
+    await bench.advance(100)
+    expect(takeMore(bench)).toEqual([])
+    // Nothing came since this one is wanted.
+    bench.get(2)
+    await bench.advance(MORE_AFTER_MS + 25)
+    expect(takeMore(bench)).toContain(2)
+  })
+
+  test('are not connected to for a block that nobody waits for any longer', async () => {
+    const bench = new Bench()
+    const got = bench.get(0)
+    await bench.advance(25)
+    got.abort()
+    await bench.advance(REST_MS)
+    expect(takeMore(bench)).toEqual([])
+    expect(bench.remains).toEqual(NOTHING)
   })
 
   test('are waited for, before others are looked for', async () => {
@@ -1465,6 +1496,8 @@ describe('providers that were given', () => {
     const [a, b, c] = bench.connect(3) as [FakePeer, FakePeer, FakePeer]
     const got = bench.get(0)
     await bench.advance(175)
+    // As nothing came; those that are being connected to may be unreachable.
+    expect(takeMore(bench)).toEqual([0])
     a.tell(0, false)
     expect(takeMore(bench)).toEqual([])
     await bench.advance(25)

@@ -297,23 +297,27 @@ describe('other peers', () => {
     expect(dials.map(({ target }) => target)).toEqual([peerOf(1), [address]])
   })
 
-  test('that are given are connected to five at a time, the next when those do not do', async () => {
-    const { service, get, dials, dialled, reached } = createService()
+  test('that are given are connected to: two of them, five more when nothing comes for 100 ms, and when those do not do', async () => {
+    const { service, get, dials, dialled, reached, clock } = createService()
     service.start()
     const providers = Array.from({ length: 12 }, (_, index) => peerOf(index + 1))
     const targets = (): string[] => dials.map(({ target }) => target.toString())
     get(0, { providers })
     get(1, { providers })
-    await dialled(6)
-    expect(targets()).toEqual(providers.slice(0, 5).map(String))
+    await dialled(1)
+    clock.advance(25)
+    await settlePromises()
+    expect(targets()).toEqual(providers.slice(0, 2).map(String))
+    await dialled(7)
+    expect(targets()).toEqual(providers.slice(0, 7).map(String))
     for (const dial of dials.slice(1)) dial.reject(refused())
     const link = reached(dials[0]!)
     await settlePromises()
-    expect(targets()).toHaveLength(5)
+    expect(targets()).toHaveLength(7)
     service.fetcher!.toldPresence(link, blocks[0]!.cid.bytes, false)
     await dialled(8)
-    // One is connected, four could not be.
-    expect(targets().slice(5)).toEqual(providers.slice(5).map(String))
+    // One is connected, six could not be.
+    expect(targets().slice(7)).toEqual(providers.slice(7).map(String))
   })
 
   test('that are given and are lost are connected to again by whoever waits, though nobody else is known', async () => {
