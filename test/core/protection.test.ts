@@ -255,6 +255,16 @@ describe('a glance', () => {
     }))
     expect(statuses).toMatchObject(glances)
     expect(glances).toHaveLength(statuses.length)
+    // Both are read by the same means, so what they say is looked at as well.
+    expect(glances.map(({ key, circuitState, isRecovering }) => [key, circuitState, isRecovering])).toEqual([
+      ['well', 'CLOSED', false],
+      ['failed once', 'CLOSED', false],
+      ['isolated', 'OPEN', false],
+      ['open', 'OPEN', false],
+      ['recovering', 'CLOSED', true]
+    ])
+    const { successRate, counts } = glances[1]!
+    expect([successRate, counts.totalFailures]).toEqual([0, 1])
   })
 })
 
