@@ -15,7 +15,7 @@ export class Ask {
   /** The call it is in the core's table. */
   readonly slot: number
   readonly token: number
-  /** Whether the peer had not delivered anything yet. */
+  /** Whether the peer was still being tried out. */
   readonly isTrial: boolean
   /** What the peer had sent when its progress was last looked at. */
   seenBytes: number
@@ -39,7 +39,7 @@ export class Ask {
     this.askedAtMs = askedAtMs
     this.slot = slot
     this.token = token
-    this.isTrial = !supplier.pace.isKnown
+    this.isTrial = supplier.isOnTrial
     this.seenBytes = supplier.receivedBytes
   }
 

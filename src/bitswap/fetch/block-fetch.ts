@@ -1,12 +1,15 @@
 import type { CID } from 'multiformats/cid'
 import type { Deadline } from '../../core/deadlines.ts'
 import type { Ask, AskKind } from './ask.ts'
-import { type CandidateContext, Candidates } from './candidates.ts'
+import { Candidates } from './candidates.ts'
+import type { FetchContext } from './fetch-context.ts'
 import { type FetchProgress, type ProgressListener, progress } from './fetch-progress.ts'
-import { Hedge, type HedgeContext } from './hedge.ts'
+import { Hedge } from './hedge.ts'
+import { LiveAsks } from './live-asks.ts'
 import { PendingConnections } from './pending-connections.ts'
-import { type ProbeContext, pickProbe } from './probe.ts'
+import { pickProbe } from './probe.ts'
 import { pickAmongBest, type Ranked, rank, type Standing } from './ranking.ts'
+import type { Relievable } from './relief.ts'
 import { Retry } from './retry.ts'
 import type { Supplier } from './supplier.ts'
 import { type FetchWatcher, Waiters } from './waiters.ts'
@@ -32,37 +35,11 @@ const MORE_AFTER_MS = 100
 /** Without a block for this long, in ms, other providers are looked for. */
 const SEARCH_AFTER_MS = 1_000
 
-/** What a fetch needs of whoever runs it. */
-export interface FetchContext extends CandidateContext, HedgeContext, ProbeContext {
-  readonly random: () => number
-  /** Whether nothing arrives from so many that this node may be cut off. */
-  readonly isOutage: boolean
-  /** When a block came last, whichever and from whomever, in ms awake. */
-  readonly lastBlockMs: number
-  standing(supplier: Supplier): Standing
-  /** Asks a peer; `undefined` if it may not be asked after all. */
-  ask(supplier: Supplier, fetch: BlockFetch, kind: AskKind): Ask | undefined
-  /** Takes back what was asked of a peer for this fetch. */
-  withdraw(supplier: Supplier, fetch: BlockFetch): void
-  /** Notes that a peer takes longer than most. */
-  isTakingLong(ask: Ask): void
-  /** Whether a second request may be made now. */
-  takeHedge(): boolean
-  /** Notes that another was quicker with a block that a peer is waited for. */
-  outran(supplier: Supplier): void
-  /** Connects to more of the providers that were given. */
-  connectMore(fetch: BlockFetch): void
-  /** Looks for more providers, if that is not under way. */
-  search(fetch: BlockFetch): void
-  /** Nobody wants it any more, or it is there. */
-  onOver(fetch: BlockFetch): void
-}
-
 /**
  * A block that is being fetched, for however many callers: who is asked for it, and who next. It goes on until it has
  * the block or nobody waits for it any more.
  */
-export class BlockFetch implements ProgressListener {
+export class BlockFetch implements ProgressListener, Relievable {
   readonly cid: CID
   readonly multihash: string
   readonly #context: FetchContext
@@ -71,7 +48,7 @@ export class BlockFetch implements ProgressListener {
   /** Who was asked anything on the connection that stands, and has to be told when it is over. */
   readonly #addressed = new Set<Supplier>()
   /** Those of whom it is not known what becomes of it. */
-  readonly #live = new Map<Supplier, Ask>()
+  readonly #live = new LiveAsks()
   /** Of those that stand as any other, who never delivered anything is told apart, unless he says that he has this block. */
   readonly #standingOf = (supplier: Supplier): Standing => {
     const standing = this.#context.standing(supplier)
@@ -113,6 +90,10 @@ export class BlockFetch implements ProgressListener {
     return this.#live.size > 0
   }
 
+  get isIdleTrial(): boolean {
+    return this.#live.isIdleTrial
+  }
+
   /** Waits for the block. @throws the signal's reason */
   join(watcher: FetchWatcher): Promise<Uint8Array> {
     return this.#waiters.join(watcher)
@@ -147,11 +128,14 @@ export class BlockFetch implements ProgressListener {
 
   /** An ask is over, and brought no block; or its peer is not waited for any longer. */
   ended(ask: Ask): void {
-    const { supplier } = ask
-    if (this.#live.get(supplier) === ask) this.#live.delete(supplier)
-    this.#candidates.endWord(supplier)
+    this.#live.end(ask)
+    this.#candidates.endWord(ask.supplier)
     this.#connectMore()
     this.advance()
+  }
+
+  askAlso(supplier: Supplier): boolean {
+    return this.#candidates.has(supplier) && this.#ask(supplier)
   }
 
   /** A peer said that it has the block. Who was asked for it and has said nothing so far is not waited for long. */
@@ -159,9 +143,8 @@ export class BlockFetch implements ProgressListener {
     // It was not asked for the block itself; but it may have been asked because the block takes long.
     const isLate = this.#candidates.promised(supplier)
     if (this.#isOver) return
-    const isPromised = [...this.#live.keys()].some(asked => asked.hasPromised(this.multihash))
-    if (this.#live.size > 0 && (isLate || !isPromised)) {
-      if (this.#isTrial && this.#live.size < MAX_RACERS && this.#context.takeTrial()) this.#askNext()
+    if (this.#live.size > 0 && (isLate || !this.#live.isPromised(this.multihash))) {
+      if (this.#live.isTrial && this.#live.size < MAX_RACERS && this.#context.takeTrial()) this.#askNext()
       else this.#hedge.plan(MIN_GRACE_MS, true)
     }
     this.advance()
@@ -351,7 +334,7 @@ export class BlockFetch implements ProgressListener {
     this.#connectMore()
     const isUseful = this.#candidates.list().length > 0
     // Who is tried out is asked for little, and a word costs little: that is no matter of the budget either.
-    const costsNothing = isFree || this.#isTrial || this.#context.isOutage
+    const costsNothing = isFree || this.#live.isTrial || this.#context.isOutage
     const mayAsk = isUseful && (costsNothing || this.#context.takeHedge())
     const isAsked = mayAsk && this.#askNext()
     if (!isAsked) this.#hedge.plan(this.#context.hedgeAfterMs(), false)
@@ -365,19 +348,16 @@ export class BlockFetch implements ProgressListener {
     return false
   }
 
-  /** Whether somebody is waited for who had not delivered anything when he was asked. */
-  get #isTrial(): boolean {
-    return [...this.#live.values()].some(ask => ask.isTrial)
-  }
-
   /** Those that are connected may not do. */
   #connectMore(): void {
     if (!this.#isOver && !this.#connecting.isAnySoon) this.#context.connectMore(this)
   }
 
+  /** Who may never send anything is not asked for more than one block while one that is known will have room. */
   #choose(except: ReadonlySet<Supplier>): Supplier | undefined {
-    const left = this.#ranked().filter(({ supplier }) => !except.has(supplier))
-    return pickAmongBest(left, this.#context.random)
+    const isMeant = ({ supplier }: Ranked): boolean =>
+      !except.has(supplier) && !(supplier.isFirstBlockDue && this.#candidates.mayKnownHaveRoom)
+    return pickAmongBest(this.#ranked().filter(isMeant), this.#context.random)
   }
 
   /** Who can be asked of those that stand best, the best first. */
@@ -399,7 +379,7 @@ export class BlockFetch implements ProgressListener {
   #onRetry(): void {
     this.#isSearched = false
     this.#candidates.retry()
-    for (const [supplier, { isOverdue }] of this.#live) if (isOverdue) this.#live.delete(supplier)
+    this.#live.endOverdue()
     if (!this.isWaiting) this.#candidates.doubtOthers()
     this.advance()
   }

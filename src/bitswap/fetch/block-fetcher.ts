@@ -12,14 +12,16 @@ import type { Ask, AskKind } from './ask.ts'
 import { AskBudget } from './ask-budget.ts'
 import { AskCalls } from './ask-calls.ts'
 import { Asks } from './asks.ts'
-import { BlockFetch, type FetchContext } from './block-fetch.ts'
+import { BlockFetch } from './block-fetch.ts'
 import { type HasherLoader, hashBlock, isLike, type Prefix, readPrefix } from './block-hash.ts'
 import type { Fault } from './fault.ts'
+import type { FetchContext } from './fetch-context.ts'
 import { type FetchProgress, progress } from './fetch-progress.ts'
 import { HedgeDelay } from './hedge-delay.ts'
 import { LifeSigns } from './life-signs.ts'
 import { Outbox } from './outbox.ts'
 import type { Standing } from './ranking.ts'
+import { relieve } from './relief.ts'
 import { Searches } from './searches.ts'
 import { Supplier } from './supplier.ts'
 import { TrialBudget } from './trial-budget.ts'
@@ -222,7 +224,7 @@ export class BlockFetcher implements FetchContext {
     const fetch = this.#fetches.get(multihash)
     if (ask === undefined && fetch === undefined) return this.#unasked(supplier, prefix, multihash)
     this.#trials.sized(data.length)
-    if (ask !== undefined) this.#delivered(ask)
+    if (ask !== undefined) this.#delivered(ask, data.length)
     fetch?.deliver(data, supplier)
     return true
   }
@@ -306,8 +308,9 @@ export class BlockFetcher implements FetchContext {
   onOver(fetch: BlockFetch): void {
     this.#fetches.delete(fetch.multihash)
     this.#searches.delete(fetch)
-    // Somebody may have room now.
+    // Somebody may have room now, or nothing to do any more.
     this.#advanceAll()
+    relieve(this.#fetches.values(), this.#suppliers.values())
   }
 
   /** What a caller's listener throws is no matter of the fetch, nor of other callers. */
@@ -343,13 +346,13 @@ export class BlockFetcher implements FetchContext {
     this.#lifeSigns.note(this.deadlines.awakeMs)
   }
 
-  #delivered(ask: Ask): void {
+  #delivered(ask: Ask, bytes: number): void {
     const { supplier, multihash, askedAtMs } = ask
     const now = this.deadlines.awakeMs
     const elapsedMs = now - askedAtMs
     this.#host.onDelivered(supplier.link, this.#calls.wasRefused(ask))
     this.#asks.end(ask, SUCCESS)
-    supplier.delivered(multihash, elapsedMs, now)
+    supplier.delivered(multihash, elapsedMs, now, bytes)
     this.#host.load.answered(elapsedMs)
     this.#hedgeDelay.record(elapsedMs, this.#clock.now())
     this.#verdicts.delivered(now)

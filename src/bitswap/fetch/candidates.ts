@@ -97,8 +97,16 @@ export class Candidates {
 
   /** Whether somebody has only to have room. */
   get mayHaveRoom(): boolean {
-    const isToCome = (supplier: Supplier): boolean =>
-      !this.#asked.has(supplier) && !supplier.lacks(this.#multihash) && this.#context.mayAsk(supplier)
-    return [...this.#context.suppliers()].some(isToCome)
+    return [...this.#context.suppliers()].some(supplier => this.#isLeft(supplier))
+  }
+
+  /** Whether that is so of somebody who ever delivered a block. */
+  get mayKnownHaveRoom(): boolean {
+    return [...this.#context.suppliers()].some(supplier => supplier.pace.isKnown && this.#isLeft(supplier))
+  }
+
+  /** Whether a peer can be asked once it has room. */
+  #isLeft(supplier: Supplier): boolean {
+    return !this.#asked.has(supplier) && !supplier.lacks(this.#multihash) && this.#context.mayAsk(supplier)
   }
 }

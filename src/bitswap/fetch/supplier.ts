@@ -2,10 +2,14 @@ import type { PeerLink } from '../peer-link.ts'
 import type { Ask } from './ask.ts'
 import type { Outbox } from './outbox.ts'
 import { Pace } from './pace.ts'
+import { TRIAL_BYTES } from './trial-budget.ts'
 
-/** Blocks asked of a peer at once: of one not known yet, and at most. The latter is Bitcoin Core's, for one peer. */
+/** How much a peer is asked at once: one that is not known yet, and at most. The latter is Bitcoin Core's, for one peer. */
 const MIN_WINDOW = 4
 const MAX_WINDOW = 16
+
+/** A peer is tried out until it has delivered so many blocks or bytes: that it sent one does not tell that it goes on. */
+const TRIAL_BLOCKS = 4
 
 /** Hashes remembered of what a peer has or lacks, each. */
 const MAX_REMEMBERED = 4096
@@ -22,6 +26,8 @@ export class Supplier {
   /** What it said it lacks. */
   readonly #lacks = new Set<string>()
   #window = MIN_WINDOW
+  #deliveredBlocks = 0
+  #deliveredBytes = 0
   /** Bytes of Bitswap it sent. */
   receivedBytes = 0
   /** When it last was found not to have answered in time, in ms awake, if it has sent nothing since it was asked. */
@@ -55,6 +61,17 @@ export class Supplier {
     return this.waiting >= this.#window
   }
 
+  /** Whether it is waited for with a block, and never delivered any. */
+  get isFirstBlockDue(): boolean {
+    if (this.pace.isKnown) return false
+    return [...this.asks.values()].some(({ kind, isOverdue }) => kind === 'BLOCK' && !isOverdue)
+  }
+
+  /** Whether it has not delivered enough yet to be relied upon. */
+  get isOnTrial(): boolean {
+    return this.#deliveredBlocks < TRIAL_BLOCKS && this.#deliveredBytes < TRIAL_BYTES
+  }
+
   hasPromised(multihash: string): boolean {
     return this.#promises.has(multihash)
   }
@@ -70,7 +87,9 @@ export class Supplier {
     if (!has) this.pace.lacked()
   }
 
-  delivered(multihash: string, elapsedMs: number, nowMs: number): void {
+  delivered(multihash: string, elapsedMs: number, nowMs: number, bytes: number): void {
+    this.#deliveredBlocks++
+    this.#deliveredBytes += bytes
     this.lastDeliveredMs = nowMs
     this.#isOutrun = false
     this.#promises.delete(multihash)

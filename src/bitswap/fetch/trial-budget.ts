@@ -6,7 +6,7 @@ import { AskBudget } from './ask-budget.ts'
  */
 const MAX_TRIALS_SAVED = 4
 const TRIAL_SHARE = 0.03
-const TRIAL_BYTES = 65_536
+export const TRIAL_BYTES = 65_536
 
 /** Weight of a block in the usual size of a block. */
 const SIZE_GAIN = 1 / 8

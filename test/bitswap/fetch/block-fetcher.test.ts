@@ -229,6 +229,74 @@ describe('a peer that is known', () => {
     }
   )
 
+  test('has room before one that is new is asked for a second block', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a] = (await withKnown(bench, 200)) as [FakePeer]
+    useUpTrials(bench)
+    const [b] = bench.connect(1) as [FakePeer]
+    for (let number = 0; number < 20; number++) bench.get(number)
+    await bench.settle()
+    expect([a.takeLines().length, b.takeLines()]).toEqual([16, ['want 1']])
+    await b.send(1)
+    await bench.settle()
+    expect(b.takeLines()).toEqual(['want 17', 'want 18', 'want 19'])
+  })
+
+  test('takes over what one that is new was asked for, as soon as nothing else is asked of it', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a] = (await withKnown(bench, 200)) as [FakePeer]
+    useUpTrials(bench)
+    const [b, c] = bench.connect(2) as [FakePeer, FakePeer]
+    const gots = [0, 1, 2].map(number => bench.get(number))
+    await bench.settle()
+    expect([a, b, c].map(peer => peer.takeLines())).toEqual([['want 0'], ['want 1'], ['want 2']])
+    await a.send(0)
+    await bench.settle()
+    // One after the other: they may come after all.
+    expect(a.takeLines()).toEqual(['want 1'])
+    await a.send(1)
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['want 2'])
+    await a.send(2)
+    await bench.settle()
+    expect(gots.map(({ from }) => from)).toEqual(Array(3).fill([a.link.peer]))
+    await bench.advance(REST_MS)
+    expect([b.faults, c.faults, bench.remains]).toEqual([[], [], NOTHING])
+  })
+
+  test('is not asked for what it lacks, though one that is new is waited for', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a] = (await withKnown(bench, 200)) as [FakePeer]
+    useUpTrials(bench)
+    const given = bench.get(0)
+    await bench.settle()
+    a.tell(0, false)
+    given.abort()
+    const [b] = bench.connect(1) as [FakePeer]
+    await bench.advance(REST_MS)
+    a.takeLines()
+    for (const number of [0, 1]) bench.get(number)
+    await bench.settle()
+    expect([a, b].map(peer => peer.takeLines())).toEqual([['want 1'], ['want 0']])
+    await a.send(1)
+    await bench.settle()
+    expect(a.takeLines()).toEqual([])
+  })
+
+  test('is not asked for what one that is new is sending', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a] = (await withKnown(bench, 200)) as [FakePeer]
+    useUpTrials(bench)
+    const [b] = bench.connect(1) as [FakePeer]
+    for (const number of [0, 1]) bench.get(number)
+    await bench.settle()
+    expect([a, b].map(peer => peer.takeLines())).toEqual([['want 0'], ['want 1']])
+    b.trickle(1_000)
+    await a.send(0)
+    await bench.settle()
+    expect(a.takeLines()).toEqual([])
+  })
+
   test('shows what one that is new is like, for whom nobody waits', async () => {
     const bench = new Bench()
     const [a] = (await withKnown(bench, 50)) as [FakePeer]
@@ -678,6 +746,24 @@ describe('a second peer', () => {
     expect([a, b, c].map(peer => peer.takeLines())).toEqual([[], ['want 0'], []])
     await bench.advance(125)
     expect([a, b, c].map(peer => peer.takeLines())).toEqual([[], [], ['want 0']])
+  })
+
+  test.each([
+    [3, ['want 0']],
+    [4, []]
+  ])('is so as well when the first has delivered %d blocks before: %j', async (blocksBefore, asked) => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a] = bench.connect(1) as [FakePeer]
+    await bench.teach(a, 100, blocksBefore)
+    await bench.advance(REST_MS)
+    const b = connectUnnoticed(bench)
+    useUpTrials(bench)
+    a.takeLines()
+    bench.get(0)
+    await bench.settle()
+    expect([a, b].map(peer => peer.takeLines())).toEqual([['want 0'], []])
+    await bench.advance(200)
+    expect(b.takeLines()).toEqual(asked)
   })
 
   test('is so too when the first has delivered something else since', async () => {

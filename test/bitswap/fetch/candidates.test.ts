@@ -120,3 +120,18 @@ describe('somebody has only to have room', () => {
     expect(bench.candidates.mayHaveRoom).toBe(false)
   })
 })
+
+describe('somebody known has only to have room', () => {
+  test('not if he never delivered a block', () => {
+    expect(create(1).candidates.mayKnownHaveRoom).toBe(false)
+  })
+
+  test('if he did, and has no room', () => {
+    const { candidates, first } = create(1)
+    first.delivered('another', 10, 0, 8_192)
+    fill(first)
+    expect(candidates.mayKnownHaveRoom).toBe(true)
+    candidates.asked(first)
+    expect(candidates.mayKnownHaveRoom).toBe(false)
+  })
+})

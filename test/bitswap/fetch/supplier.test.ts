@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Ask } from '../../../src/bitswap/fetch/ask.ts'
+import { Ask, type AskKind } from '../../../src/bitswap/fetch/ask.ts'
 import { Outbox } from '../../../src/bitswap/fetch/outbox.ts'
 import { Supplier } from '../../../src/bitswap/fetch/supplier.ts'
 import { PeerLinks } from '../../../src/bitswap/peer-link.ts'
@@ -11,6 +11,8 @@ import { peerOf } from '../support/peers.ts'
 const FIRST_WINDOW = 4
 const MAX_WINDOW = 16
 const MAX_REMEMBERED = 4096
+
+const BLOCK_BYTES = 8_192
 
 function createSupplier() {
   const outbox = new Outbox(new Deadlines(new ManualClock()), {
@@ -39,19 +41,19 @@ describe('asked at once', () => {
   test('are four blocks at first, sixteen once one has arrived, and after a failure one more with each', () => {
     const { supplier, fill } = createSupplier()
     const windows = [fill()]
-    supplier.delivered('a', 10, 0)
+    supplier.delivered('a', 10, 0, BLOCK_BYTES)
     windows.push(fill())
     supplier.failed()
     for (let block = 0; block < 10; block++) {
       windows.push(fill())
-      supplier.delivered('a', 10, 0)
+      supplier.delivered('a', 10, 0, BLOCK_BYTES)
     }
     expect(windows).toEqual([4, 16, 8, 9, 10, 11, 12, 13, 14, 15, 16, 16])
   })
 
   test('are half as many after each failure, and one at least', () => {
     const { supplier, fill } = createSupplier()
-    for (let block = FIRST_WINDOW; block < MAX_WINDOW; block++) supplier.delivered('a', 10, 0)
+    for (let block = FIRST_WINDOW; block < MAX_WINDOW; block++) supplier.delivered('a', 10, 0, BLOCK_BYTES)
     const windows = Array.from({ length: 6 }, () => {
       const window = fill()
       supplier.failed()
@@ -68,6 +70,50 @@ describe('asked at once', () => {
     expect(supplier.waiting).toBe(0)
     expect(supplier.isFull).toBe(false)
   })
+})
+
+describe('its first block', () => {
+  const ask = (supplier: Supplier, kind: AskKind): Ask => {
+    const asked = new Ask(supplier, cidOf(0), 'a', kind, 0, 0, 0)
+    supplier.asks.set('a', asked)
+    return asked
+  }
+
+  test('is due while one is waited for', () => {
+    const { supplier } = createSupplier()
+    expect(supplier.isFirstBlockDue).toBe(false)
+    const asked = ask(supplier, 'BLOCK')
+    expect(supplier.isFirstBlockDue).toBe(true)
+    asked.isOverdue = true
+    expect(supplier.isFirstBlockDue).toBe(false)
+  })
+
+  test('is not due by a word', () => {
+    const { supplier } = createSupplier()
+    ask(supplier, 'HAVE')
+    expect(supplier.isFirstBlockDue).toBe(false)
+  })
+
+  test('is not due when there was one', () => {
+    const { supplier } = createSupplier()
+    supplier.delivered('b', 10, 0, BLOCK_BYTES)
+    ask(supplier, 'BLOCK')
+    expect(supplier.isFirstBlockDue).toBe(false)
+  })
+})
+
+test.each([
+  ['four blocks', 4, 8_192],
+  ['64 KiB', 2, 32_768],
+  ['one block as large', 1, 65_536],
+  ['four blocks, however small', 4, 0]
+])('it is tried out until it has delivered %s', (_, blocks, bytes) => {
+  const { supplier } = createSupplier()
+  for (let block = 0; block < blocks; block++) {
+    expect(supplier.isOnTrial).toBe(true)
+    supplier.delivered('a', 10, 0, bytes)
+  }
+  expect(supplier.isOnTrial).toBe(false)
 })
 
 describe('what it says', () => {
@@ -94,7 +140,7 @@ describe('what it says', () => {
   test('is kept with a block that arrives', () => {
     const { supplier } = createSupplier()
     supplier.told('a', true)
-    supplier.delivered('a', 10, 500)
+    supplier.delivered('a', 10, 500, BLOCK_BYTES)
     expect(supplier.hasPromised('a')).toBe(false)
     expect(supplier.lastDeliveredMs).toBe(500)
     expect(supplier.pace.expectedMs(0, 99)).toBe(10)

@@ -188,7 +188,7 @@ describe('a peer that is silent', () => {
     bench.protection.isolate(witness.link.key)
     bench.protection.isolate(peer.link.key)
     const [busy] = bench.connect(1) as [FakePeer]
-    await bench.teach(busy, 2_000, 1)
+    await bench.teach(busy, 2_000, 4)
     connectPoor(bench)
     for (const { link } of [peer, witness]) bench.protection.release(link.key)
     // Asked for one block, the busy one comes last; the poor one is asked for the other.

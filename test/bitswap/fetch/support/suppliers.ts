@@ -7,6 +7,8 @@ import { ManualClock } from '../../../../src/core/index.ts'
 import { cidOf } from '../../support/messages.ts'
 import { peerOf } from '../../support/peers.ts'
 
+const BLOCK_BYTES = 8_192
+
 /** The block the suppliers of a test are asked for. */
 export const MULTIHASH = 'a block'
 
@@ -17,7 +19,7 @@ export function supplierOf(number: number, blockMs?: number): Supplier {
     onBroken: () => {}
   })
   const supplier = new Supplier(new PeerLinks().claim(peerOf(number)), outbox)
-  if (blockMs !== undefined) supplier.delivered('another', blockMs, 0)
+  if (blockMs !== undefined) supplier.delivered('another', blockMs, 0, BLOCK_BYTES)
   return supplier
 }
 
