@@ -91,7 +91,7 @@ export class BlockFetch implements ProgressListener, Relievable {
   }
 
   get isIdleTrial(): boolean {
-    return this.#live.isIdleTrial
+    return !this.#isOver && this.#live.isIdleTrial
   }
 
   /** Waits for the block. @throws the signal's reason */

@@ -13,11 +13,13 @@ export interface Relievable {
  * such block as well. Otherwise a transfer would end by waiting for the worst (BitTorrent's endgame).
  */
 export function relieve(fetches: Iterable<Relievable>, suppliers: Iterable<Supplier>): void {
+  // Few are: with thousands of fetches nobody is.
+  const idle = [...suppliers].filter(supplier => supplier.pace.isKnown && supplier.waiting === 0)
+  if (idle.length === 0) return
   const waiting = [...fetches].filter(fetch => fetch.isIdleTrial)
-  if (waiting.length === 0) return
-  for (const supplier of suppliers) {
-    if (!supplier.pace.isKnown || supplier.waiting > 0) continue
-    const relieved = waiting.findIndex(fetch => fetch.askAlso(supplier))
+  for (const supplier of idle) {
+    // Who is told that a peer was asked may have ended another meanwhile.
+    const relieved = waiting.findIndex(fetch => fetch.isIdleTrial && fetch.askAlso(supplier))
     if (relieved >= 0) waiting.splice(relieved, 1)
   }
 }

@@ -283,6 +283,26 @@ describe('a peer that is known', () => {
     expect(a.takeLines()).toEqual([])
   })
 
+  test('does not take over what is given up while another takes over', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a, d] = (await withKnown(bench, 200, 200)) as [FakePeer, FakePeer]
+    useUpTrials(bench)
+    const [b, c] = bench.connect(2) as [FakePeer, FakePeer]
+    bench.protection.isolate(d.link.key)
+    bench.get(0)
+    let isAsked = false
+    bench.get(1, { onProgress: () => isAsked && given.abort() })
+    const given = bench.get(2)
+    await bench.settle()
+    expect([a, b, c].map(peer => peer.takeLines())).toEqual([['want 0'], ['want 1'], ['want 2']])
+    bench.protection.release(d.link.key)
+    isAsked = true
+    await a.send(0)
+    await bench.settle()
+    expect([a, d].map(peer => peer.takeLines())).toEqual([['want 1'], []])
+    expect(c.takeLines()).toEqual(['cancel 2'])
+  })
+
   test('is not asked for what one that is new is sending', async () => {
     const bench = new Bench({ hedgeShare: 0 })
     const [a] = (await withKnown(bench, 200)) as [FakePeer]

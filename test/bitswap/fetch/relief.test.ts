@@ -43,6 +43,22 @@ test('who cannot be asked for one is asked for the next', () => {
   expect(asked).toEqual([[1, one]])
 })
 
+test('nobody is asked for one that is over by then', () => {
+  const { asked, fetches } = create(true, true)
+  const [first, second] = fetches as [Relievable, Relievable]
+  let isOver = false
+  const ending: Relievable = { isIdleTrial: true, askAlso: supplier => (isOver = first.askAlso(supplier)) }
+  const ended: Relievable = {
+    get isIdleTrial() {
+      return !isOver
+    },
+    askAlso: supplier => second.askAlso(supplier)
+  }
+  const one = supplierOf(1, 10)
+  relieve([ending, ended], [one, supplierOf(2, 10)])
+  expect(asked).toEqual([[0, one]])
+})
+
 test('nobody is asked who is not known, or is waited for', () => {
   const { asked, fetches } = create(true)
   const busy = supplierOf(1, 10)
