@@ -37,8 +37,9 @@ The config file is JSON, and all of it can be left out:
     "history": { "interval": "10s", "maxPoints": 8640 },
     "shutdown": { "drainTimeout": "60s", "forceTimeout": "120s" }
   }
-What outlives the process is kept in "directory": the key and the blocks of the node, what is held against
-peers and nodes, the audit log (audit.jsonl) and webhooks that were not delivered. Without it nothing is.
+What outlives the process is kept in "directory": the key and the blocks of the node ("maxStoredBytes" in all,
+10 GB if not given: those go that nobody asked for of late), what is held against peers and nodes, the audit
+log (audit.jsonl) and webhooks that were not delivered. Without it nothing is.
 "node": false is for none. Each of "relays" is what a config file of "relay" is: see relay --help
 Durations are ms, s, m or h: "250ms", "30s". Files are looked for beside the config file.
 

@@ -60,7 +60,7 @@ describe('a config of a daemon', () => {
     const nothing = await read({})
     expect(nothing).toEqual({
       directory: undefined,
-      node: { listen: ['/ip4/127.0.0.1/tcp/0'], peers: [] },
+      node: { listen: ['/ip4/127.0.0.1/tcp/0'], peers: [], maxStoredBytes: 10_000_000_000 },
       protection: {},
       relays: [],
       pools: [],
@@ -161,6 +161,15 @@ describe('a config of a daemon', () => {
     ],
     [{ node: { listen: ['nonsense'] } }, "node.listen[0]: got 'nonsense'; allowed: a multiaddr such as"],
     [{ node: { peers: ['/ip4/192.0.2.1/tcp/1'] } }, "node.peers[0]: got '/ip4/192.0.2.1/tcp/1'; allowed: "],
+    [
+      { node: { maxStoredBytes: 1 } },
+      'node.maxStoredBytes: got 1; allowed: a whole number from 16777216 to '
+    ],
+    [{ node: { maxStoredBytes: null } }, 'node.maxStoredBytes: got null; allowed: a whole number from '],
+    [
+      { node: { maxStoredBytes: '10 GB' } },
+      "node.maxStoredBytes: got '10 GB'; allowed: a whole number from "
+    ],
     [{ node: 7 }, 'node: got 7; allowed: an object'],
     [{ protection: { mode: 'on' } }, "protection.mode: got 'on'; allowed: "],
     [

@@ -149,7 +149,10 @@ export class Daemon implements AsyncDisposable {
   async #startNode(): Promise<ServingNode | undefined> {
     const { node: config, directory, protection } = this.#config
     if (config === undefined) return undefined
-    const node = await startServingNode(config.listen, directory && join(directory, 'node'), protection)
+    const { listen, maxStoredBytes } = config
+    const storage =
+      directory === undefined ? undefined : { directory: join(directory, 'node'), maxBytes: maxStoredBytes }
+    const node = await startServingNode(listen, storage, protection)
     this.#stack.defer(async () => {
       await node.stop()
     })

@@ -9,6 +9,7 @@ import {
 import { resolveCircuitBreakerOptions } from '../../core/circuit-breaker.ts'
 import { resolveHealthOptions } from '../../core/health-monitor.ts'
 import { defaultHealthOptions, defaultRecoveryOptions, presets } from '../../core/index.ts'
+import { wholeNumber } from '../../core/options.ts'
 import { resolveRecoveryOptions } from '../../core/recovery-manager.ts'
 import { CommandError } from '../command-error.ts'
 import type { ConfigObject } from '../config/config-object.ts'
@@ -25,11 +26,18 @@ export interface NodeConfig {
   readonly listen: readonly string[]
   /** Whom it stays connected to, as multiaddrs with `/p2p/…` at the end. */
   readonly peers: readonly string[]
+  /** What the blocks that are kept may have together, in bytes: those go that nobody asked for of late. From 16 MiB. */
+  readonly maxStoredBytes: number
 }
+
+/** No block is larger than half of it. */
+const storedBytes = wholeNumber(16_777_216, Number.MAX_SAFE_INTEGER)
 
 export const defaultNodeConfig: NodeConfig = Object.freeze({
   listen: Object.freeze(['/ip4/127.0.0.1/tcp/0']),
-  peers: Object.freeze([])
+  peers: Object.freeze([]),
+  // As kubo has it (Datastore.StorageMax).
+  maxStoredBytes: 10_000_000_000
 })
 
 /** `false` is for none. @throws ConfigError */
@@ -39,13 +47,21 @@ export function readNode(config: ConfigObject): NodeConfig | undefined {
   if (node === undefined) return defaultNodeConfig
   return {
     listen: readAddresses(node, 'listen', text => multiaddr(text)),
-    peers: readAddresses(node, 'peers', text => peerAddress(text))
+    peers: readAddresses(node, 'peers', text => peerAddress(text)),
+    maxStoredBytes: readStoredBytes(node)
   }
+}
+
+function readStoredBytes(node: ConfigObject): number {
+  const given = node.given('maxStoredBytes')
+  if (given === undefined) return defaultNodeConfig.maxStoredBytes
+  if (!storedBytes.accepts(given)) throw node.file.error(node.keyOf('maxStoredBytes'), storedBytes.allowed)
+  return given as number
 }
 
 function readAddresses(
   node: ConfigObject,
-  name: keyof NodeConfig,
+  name: 'listen' | 'peers',
   check: (text: string) => unknown
 ): readonly string[] {
   const given = node.given(name)

@@ -10,13 +10,13 @@ import type { PrivateKey } from '@libp2p/interface'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { BlackHoleBlockstore } from 'blockstore-core/black-hole'
-import { FsBlockstore } from 'blockstore-fs'
 import { FsDatastore } from 'datastore-fs'
 import { createHeliaLight } from 'helia'
 import { sha512 } from 'multiformats/hashes/sha2'
 import { type BitswapProtectionInit, bitswapProtection, protectBitswap } from '../../bitswap/index.ts'
 import { CommandError } from '../command-error.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { KeptBlocks } from './kept-blocks.ts'
 
 /** Only whom it belongs to may read it. */
 const KEY_MODE = 0o600
@@ -25,21 +25,28 @@ export type ServingNode = HeliaWithLibp2p<{
   readonly protection: ReturnType<ReturnType<typeof bitswapProtection>>
 }>
 
+/** Where a node keeps what outlives it. */
+export interface NodeStorage {
+  /** For its key, its blocks and what is known of peers. */
+  readonly directory: string
+  /** What all its blocks together may have. */
+  readonly maxBytes: number
+}
+
 /**
  * Starts a Helia node that is protected. It looks for nobody: whoever it shall talk to connects to it, or is dialled.
  *
- * @param directory - where its key, its blocks and what is known of peers are kept. Without one it is another node each time, and
- * keeps no blocks: it fetches, and has nothing to serve
+ * @param storage - without one it is another node each time, and keeps no blocks: it fetches, and has nothing to serve
  */
 export async function startServingNode(
   listen: readonly string[],
-  directory: string | undefined,
+  storage: NodeStorage | undefined,
   protection: BitswapProtectionInit
 ): Promise<ServingNode> {
-  const stores = directory === undefined ? { blockstore: new BlackHoleBlockstore() } : storesIn(directory)
+  const stores = storage === undefined ? { blockstore: new BlackHoleBlockstore() } : await storesIn(storage)
   const node = withBitswap(
     withLibp2pLight(createHeliaLight({ ...stores, hashers: [sha512] }), {
-      privateKey: await privateKey(directory),
+      privateKey: await privateKey(storage?.directory),
       addresses: { listen: [...listen] },
       transports: [tcp()],
       connectionEncrypters: [noise()],
@@ -52,9 +59,9 @@ export async function startServingNode(
   return node
 }
 
-function storesIn(directory: string) {
+async function storesIn({ directory, maxBytes }: NodeStorage) {
   return {
-    blockstore: new FsBlockstore(join(directory, 'blocks')),
+    blockstore: await KeptBlocks.open(join(directory, 'blocks'), maxBytes),
     datastore: new FsDatastore(join(directory, 'data'))
   }
 }
