@@ -51,7 +51,8 @@ export async function compare(
   const rounds: Round[] = []
   for (const seed of seeds) {
     const scenario = make(seed)
-    const runs: Partial<Record<ArmName, Run>> = {}
+    // Shown in the order they are named in, whatever order they ran in.
+    const runs: Partial<Record<ArmName, Run>> = Object.fromEntries(names.map(name => [name, undefined]))
     for (const index of shuffled(names.length, seededStream(seed, 'arms'))) {
       const name = names[index]!
       globalThis.gc!()
