@@ -14,7 +14,7 @@ type BlockData = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 /**
  * Blocks on disk, of which those go that nobody has asked for of late when there are too many. They are in two generations: when
  * the younger one has half of what is allowed it becomes the older one, and what that was is gone. What is read of the older one
- * is in the younger one again.
+ * is in the younger one again. So the half of what is allowed that was asked for last is there, and of the rest a part.
  */
 export class KeptBlocks extends BaseBlockstore {
   readonly #directory: string
