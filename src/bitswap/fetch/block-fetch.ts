@@ -355,8 +355,9 @@ export class BlockFetch implements ProgressListener, Relievable {
 
   /** Who may never send anything is not asked for more than one block while one that is known will have room. */
   #choose(except: ReadonlySet<Supplier>): Supplier | undefined {
+    const mayKnownHaveRoom = this.#candidates.mayKnownHaveRoom
     const isMeant = ({ supplier }: Ranked): boolean =>
-      !except.has(supplier) && !(supplier.isFirstBlockDue && this.#candidates.mayKnownHaveRoom)
+      !except.has(supplier) && !(mayKnownHaveRoom && supplier.isFirstBlockDue)
     return pickAmongBest(this.#ranked().filter(isMeant), this.#context.random)
   }
 

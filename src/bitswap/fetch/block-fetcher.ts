@@ -326,10 +326,18 @@ export class BlockFetcher implements FetchContext {
     for (const fetch of [...this.#fetches.values()]) {
       if (fetch.isWaiting) continue
       // With thousands of fetches, most would find out at some cost that nobody has room.
-      const suppliers = [...this.#suppliers.values()]
-      if (suppliers.length > 0 && suppliers.every(({ isFull }) => isFull)) return
+      if (this.#isEverybodyBusy) return
       fetch.advance()
     }
+  }
+
+  /** Whether all who may be asked have enough to do. Who may never send anything has with one block, while there are others. */
+  get #isEverybodyBusy(): boolean {
+    const suppliers = [...this.#suppliers.values()].filter(supplier => this.mayAsk(supplier))
+    const isAnyKnown = suppliers.some(({ pace }) => pace.isKnown)
+    const isBusy = (supplier: Supplier): boolean =>
+      supplier.isFull || (isAnyKnown && supplier.isFirstBlockDue)
+    return suppliers.length > 0 && suppliers.every(isBusy)
   }
 
   /** Whether nothing at all arrives although several peers that usually answer should have. */

@@ -1388,6 +1388,42 @@ describe('when nobody can be asked', () => {
     // One more at once with each that arrives.
     expect(a.takeLines()).toEqual(['want 4', 'want 5'])
   })
+
+  test('providers are looked for at once when the last peer that had no room is gone', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    for (let number = 0; number < 5; number++) bench.get(number)
+    await bench.settle()
+    expect(bench.searches).toHaveLength(0)
+    a.leave(false)
+    await bench.settle()
+    expect(bench.searches.map(({ number }) => number)).toContain(4)
+  })
+
+  test('also one that never delivered anything, if there are no others', async () => {
+    const bench = new Bench()
+    const [a] = bench.connect(1) as [FakePeer]
+    const gots = [0, 1, 2, 3, 4].map(number => bench.get(number))
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['want 0', 'want 1', 'want 2', 'want 3'])
+    gots[0]!.abort()
+    await bench.settle()
+    expect(a.takeLines()).toEqual(['cancel 0', 'want 4'])
+  })
+
+  test('also one that never delivered anything, if those who did are refused', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a] = (await withKnown(bench, 200)) as [FakePeer]
+    useUpTrials(bench)
+    bench.protection.isolate(a.link.key)
+    const [b] = bench.connect(1) as [FakePeer]
+    const gots = [0, 1, 2, 3, 4].map(number => bench.get(number))
+    await bench.settle()
+    expect(b.takeLines()).toEqual(['want 0', 'want 1', 'want 2', 'want 3'])
+    gots[0]!.abort()
+    await bench.settle()
+    expect([a.takeLines(), b.takeLines()]).toEqual([[], ['cancel 0', 'want 4']])
+  })
 })
 
 describe('other providers', () => {

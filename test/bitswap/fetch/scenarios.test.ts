@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { Supplier } from '../../../src/bitswap/fetch/supplier.ts'
 import { type Behaviour, type Outcome, type PeerPlan, randomOf, simulate } from './support/simulation.ts'
 
 // The scenarios of the faulty-peer suite, small and in virtual time. A run that fails is repeated by its seed.
@@ -132,6 +133,23 @@ test.each(SEEDS)('S9 nobody is blamed for a process that is held up: seed %d', a
   expect(outcome.faults).toEqual([])
   expect(outcome.opened.size).toBe(0)
 })
+
+test.each<Behaviour>(['STALL', 'CORRUPT', 'DONT_HAVE'])(
+  'what a block costs does not grow with how many are wanted at once, though half %s',
+  async behaviour => {
+    const looks = vi.spyOn(Supplier.prototype, 'isFull', 'get')
+    const looksPerBlock = async (blocks: number): Promise<number> => {
+      looks.mockClear()
+      const peers = mixed(5, () => behaviour, 1)
+      const outcome = await simulate({ seed: 1, peers, blocks, concurrency: blocks })
+      expect(outcome.delivered).toBe(blocks)
+      return looks.mock.calls.length / blocks
+    }
+    const few = await looksPerBlock(2 * BLOCKS)
+    expect(await looksPerBlock(10 * BLOCKS)).toBeLessThan(2 * few)
+    looks.mockRestore()
+  }
+)
 
 describe.each<Behaviour>(['SLOW', 'STALL', 'DRIP'])('a peer that was %s for a while', behaviour => {
   const fromMs = 200
