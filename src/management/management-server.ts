@@ -17,6 +17,7 @@ import { historyRoutes } from './routes/history-routes.ts'
 import { pageRoutes } from './routes/page-routes.ts'
 import { relayRoutes } from './routes/relay-routes.ts'
 import type { RouteContext } from './routes/route-context.ts'
+import { SharedAnswers } from './shared-answers.ts'
 import type { ServiceFacts } from './wire/enhanced-status.ts'
 
 /** How long requests under way are waited for in the end, in ms. */
@@ -43,6 +44,7 @@ export class ManagementServer implements AsyncDisposable {
   readonly #onAction: (type: string, fields: object) => void
   readonly #access: Access
   readonly #streams: EventStreams
+  readonly #answers: SharedAnswers
   #server: Server | undefined
   /** Each ends something that was begun with the server. */
   #ends: ReadonlyArray<() => void> = []
@@ -61,6 +63,7 @@ export class ManagementServer implements AsyncDisposable {
     this.#onAction = onAction
     this.#access = new Access(this.#options.authToken)
     this.#streams = new EventStreams(clock)
+    this.#answers = new SharedAnswers(clock)
   }
 
   /** Where it listens, as in `http://127.0.0.1:9090`; `undefined` while it does not. */
@@ -85,14 +88,15 @@ export class ManagementServer implements AsyncDisposable {
     const sources = { bitswap: bitswap ? [bitswap] : [], pools, channels }
     this.#ends = [
       registerMetrics(this.#registry, sources),
-      listenTo(sources, (type, fields) => this.#streams.tell(type, fields)),
-      ...(alerts ? [alerts.onAlert(alert => this.#streams.tell('alert', alert))] : [])
+      listenTo(sources, (type, fields) => this.#happened(type, fields)),
+      ...(alerts ? [alerts.onAlert(alert => this.#happened('alert', alert))] : [])
     ]
   }
 
   /** From now on it says that it is not ready, so that nothing new comes; all else is answered as before. */
   drain(): void {
     this.#isDraining = true
+    this.#answers.clear()
   }
 
   /** Answers what is under way, for some seconds at most, and listens no more. */
@@ -132,6 +136,12 @@ export class ManagementServer implements AsyncDisposable {
     }
   }
 
+  /** Tells who listens, and answers nobody as if it had not happened. */
+  #happened(type: string, fields: object): void {
+    this.#answers.clear()
+    this.#streams.tell(type, fields)
+  }
+
   #note({ ip }: FastifyRequest, deed: string, fields: object): void {
     this.#onAction(`management:${deed}`, { ...fields, from: ip })
   }
@@ -143,8 +153,16 @@ export class ManagementServer implements AsyncDisposable {
       registry: this.#registry,
       service: () => this.#service(),
       look: async request => this.#admit(request, 'look'),
+      shown: {
+        preParsing: async request => this.#admit(request, 'look'),
+        preHandler: async (request, reply) => (this.#answers.repeat(request, reply) ? reply : undefined),
+        onSend: async (request, reply, body) => this.#answers.keep(request, reply, body)
+      },
       steer: async request => this.#admit(request, 'steer'),
-      note: (request, deed, fields) => this.#note(request, deed, fields)
+      note: (request, deed, fields) => {
+        this.#answers.clear()
+        this.#note(request, deed, fields)
+      }
     }
     await server.register(healthRoutes(context))
     await server.register(relayRoutes(context))

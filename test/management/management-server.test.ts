@@ -3,11 +3,11 @@ import { request as httpsRequest } from 'node:https'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { Registry } from 'prom-client'
-import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { ManualClock } from '../../src/core/index.ts'
 import { type Managed, type ManagementOptions, ManagementServer } from '../../src/management/index.ts'
 import { SecureChannelPool } from '../../src/relay/pool/secure-channel-pool.ts'
-import { AlertMonitor } from '../../src/telemetry/index.ts'
+import { AlertMonitor, History } from '../../src/telemetry/index.ts'
 import { create as createChannel } from '../relay/nodes/support/channel.ts'
 import { Authority, type Identity } from '../relay/support/certificates.ts'
 import { echo, TestServer } from '../relay/support/tls-server.ts'
@@ -857,6 +857,111 @@ describe('what is not as it should be', () => {
     expect(status).toBe(500)
     expect(body).toEqual({ error: { code: 'INTERNAL_ERROR', message: 'Something went wrong in the server' } })
     expect(errors).toEqual([expect.objectContaining({ message: 'a secret of the inside' })])
+  })
+})
+
+describe('what is asked again at about the same time', () => {
+  const paths = LOOKING.filter(path => !path.endsWith('/x') && path !== '/openapi.json')
+
+  /** A server of a node, and how often it was looked through. */
+  async function startCounting() {
+    const { node, protection } = createNode()
+    for (const peer of ['peer-a', 'peer-b']) await protection.executeRequest(peer, () => {})
+    const status = vi.spyOn(node, 'getOverallStatus')
+    const glances = vi.spyOn(node, 'glances')
+    const looks = (): number => status.mock.calls.length + glances.mock.calls.length
+    const started = await start({ bitswap: node })
+    return { ...started, protection, looks }
+  }
+
+  test.each(paths)('is answered the same, headers and all: %s', async path => {
+    const { pool } = await createPool()
+    const { node } = createNode()
+    const history = new History({ bitswap: [node] })
+    const { ask, server } = await start({ bitswap: node, pools: [pool], history })
+    const told = ({ status, headers, body }: Awaited<ReturnType<typeof ask>>) => {
+      const kept = [...headers].filter(([name]) => name !== 'date' && !name.startsWith('x-ratelimit'))
+      return { status, body, headers: Object.fromEntries(kept) }
+    }
+    const headOf = () => fetch(server.url + path, { method: 'HEAD', headers: WITH_TOKEN })
+    const before = await headOf()
+    const first = told(await ask(path))
+    expect(told(await ask(path))).toEqual(first)
+    const after = await headOf()
+    for (const head of [before, after]) {
+      expect([head.status, await head.text()]).toEqual([200, ''])
+      expect(head.headers.get('content-length')).toBe(String(first.headers['content-length']))
+    }
+  })
+
+  test('is looked through once in a quarter of a second', async () => {
+    const { ask, clock, looks } = await startCounting()
+    const total = async (): Promise<number> => (await ask('/status/peers')).body.total
+    expect([await total(), await total(), looks()]).toEqual([2, 2, 1])
+    clock.advance(249)
+    expect([await total(), looks()]).toEqual([2, 1])
+    clock.advance(1)
+    expect([await total(), looks()]).toEqual([2, 2])
+    clock.advance(249)
+    expect([await total(), looks()]).toEqual([2, 2])
+  })
+
+  test('is not old because something else is new', async () => {
+    const { ask, clock, looks } = await startCounting()
+    await ask('/status/peers')
+    await ask('/api/v1/bitswap/status')
+    clock.advance(250)
+    await ask('/status/peers')
+    await ask('/api/v1/bitswap/status')
+    expect(looks()).toBe(4)
+  })
+
+  test('is told only to who may look', async () => {
+    const { ask } = await startCounting()
+    expect((await ask('/status/peers')).status).toBe(200)
+    for (const headers of WRONG) expect((await ask('/status/peers', { headers })).status).toBe(401)
+  })
+
+  test('is another matter with another query', async () => {
+    const { ask } = await startCounting()
+    const peersOf = async (query: string): Promise<string[]> =>
+      (await ask(`/status/peers?${query}`)).body.peers.map(({ peer }: { peer: string }) => peer)
+    expect(await peersOf('sort=peer')).toEqual(['peer-a', 'peer-b'])
+    expect(await peersOf('sort=peer&reverse=true')).toEqual(['peer-b', 'peer-a'])
+    expect(await peersOf('size=1')).toHaveLength(1)
+  })
+
+  test('is told anew as soon as anything was steered, or happened', async () => {
+    const { ask, post, protection } = await startCounting()
+    const states = async (): Promise<Record<string, number>> =>
+      (await ask('/api/v1/bitswap/status')).body.circuitStates
+    expect(await states()).toMatchObject({ CLOSED: 2, OPEN: 0 })
+    await post('/api/v1/bitswap/isolate', { peer: 'peer-a' })
+    expect(await states()).toMatchObject({ CLOSED: 1, OPEN: 1 })
+    protection.isolate('peer-b')
+    expect(await states()).toMatchObject({ CLOSED: 0, OPEN: 2 })
+    expect((await ask('/api/v1/bitswap/status')).body.mode).toBe('enforce')
+    await post('/api/v1/bitswap/mode', { mode: 'observe' })
+    expect((await ask('/api/v1/bitswap/status')).body.mode).toBe('observe')
+  })
+
+  test('is told anew when the server drains', async () => {
+    const { ask, server } = await startCounting()
+    expect((await ask('/status')).body.status).toBe('ok')
+    server.drain()
+    for (const _ of [1, 2]) {
+      const { status, body } = await ask('/status')
+      expect([status, body.status]).toEqual([503, 'draining'])
+    }
+  })
+
+  test('is told rightly, and no more of it is kept, however many different things are asked', async () => {
+    const { ask, looks } = await startCounting()
+    const lengthOf = async (page: number): Promise<number> =>
+      (await ask(`/status/peers?size=1&page=${page}`)).body.peers.length
+    for (let page = 1; page <= 33; page++) expect(await lengthOf(page)).toBe(page <= 2 ? 1 : 0)
+    expect([await lengthOf(1), looks()]).toEqual([1, 33])
+    expect([await lengthOf(33), looks()]).toEqual([0, 34])
   })
 })
 

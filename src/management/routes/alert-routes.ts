@@ -3,9 +3,9 @@ import { Alerts, alert } from '../wire/alerts.ts'
 import type { RouteContext } from './route-context.ts'
 
 /** What is wrong now. */
-export function alertRoutes({ managed, look }: RouteContext): FastifyPluginAsyncTypebox {
+export function alertRoutes({ managed, shown }: RouteContext): FastifyPluginAsyncTypebox {
   return async server => {
-    server.get('/api/v1/alerts', { preParsing: look, schema: { response: { 200: Alerts } } }, () => ({
+    server.get('/api/v1/alerts', { ...shown, schema: { response: { 200: Alerts } } }, () => ({
       alerts: (managed.alerts?.getAlerts() ?? []).map(alert)
     }))
   }

@@ -27,7 +27,13 @@ const ModeBody = Type.Object({ mode: Type.Enum(['enforce', 'observe', 'off']) })
 const Anything = Type.Object({}, { additionalProperties: true })
 
 /** Peers, and what is done with them. */
-export function bitswapRoutes({ managed, look, steer, note }: RouteContext): FastifyPluginAsyncTypebox {
+export function bitswapRoutes({
+  managed,
+  look,
+  shown,
+  steer,
+  note
+}: RouteContext): FastifyPluginAsyncTypebox {
   const node = (): ManagedBitswap => {
     if (managed.bitswap === undefined) throw new Problem('NOT_FOUND', 'There is no libp2p node here')
     return managed.bitswap
@@ -37,7 +43,7 @@ export function bitswapRoutes({ managed, look, steer, note }: RouteContext): Fas
       server.get(
         path,
         {
-          preParsing: look,
+          ...shown,
           schema: { querystring: PeerQuery, response: { 200: PeerPage, 400: ProblemBody } }
         },
         ({ query }) => {
@@ -48,7 +54,7 @@ export function bitswapRoutes({ managed, look, steer, note }: RouteContext): Fas
         }
       )
 
-    server.get('/api/v1/bitswap/status', { preParsing: look, schema: { response: { 200: Anything } } }, () =>
+    server.get('/api/v1/bitswap/status', { ...shown, schema: { response: { 200: Anything } } }, () =>
       node().getOverallStatus()
     )
 

@@ -13,12 +13,12 @@ const HistoryQuery = Type.Object({
 })
 
 /** How things went. */
-export function historyRoutes({ managed, look }: RouteContext): FastifyPluginAsyncTypebox {
+export function historyRoutes({ managed, shown }: RouteContext): FastifyPluginAsyncTypebox {
   return async server => {
     server.get(
       '/api/v1/history',
       {
-        preParsing: look,
+        ...shown,
         schema: { querystring: HistoryQuery, response: { 200: History, 404: ProblemBody } }
       },
       ({ query }) => {

@@ -17,19 +17,20 @@ export function relayRoutes({
   registry,
   service,
   look,
+  shown,
   steer,
   note
 }: RouteContext): FastifyPluginAsyncTypebox {
   const { pools = [], channels = [] } = managed
   return async server => {
     for (const path of ['/metrics', '/api/v1/secure-channel/metrics'])
-      server.get(path, { preParsing: look }, async (_, reply) =>
+      server.get(path, { ...shown }, async (_, reply) =>
         reply.type(registry.contentType).send(await registry.metrics())
       )
 
     server.get(
       '/status',
-      { preParsing: look, schema: { response: { 200: EnhancedStatus, 503: EnhancedStatus } } },
+      { ...shown, schema: { response: { 200: EnhancedStatus, 503: EnhancedStatus } } },
       async (_, reply) => {
         const memory = await managed.memoryProtection?.()
         const bitswap = managed.bitswap?.getOverallStatus()
@@ -44,7 +45,7 @@ export function relayRoutes({
     server.get(
       '/status/connections',
       {
-        preParsing: look,
+        ...shown,
         schema: {
           querystring: Type.Object({ endpoint: Type.Optional(Type.String({ maxLength: 300 })) }),
           response: { 200: PoolStatus, 404: ProblemBody }
@@ -65,14 +66,14 @@ export function relayRoutes({
 
     server.get(
       '/api/v1/secure-channel/status',
-      { preParsing: look, schema: { response: { 200: SecureChannelStatus } } },
+      { ...shown, schema: { response: { 200: SecureChannelStatus } } },
       () => secureChannelStatus(lookAtRelay(managed), service().nowMs)
     )
 
     server.get(
       '/api/v1/secure-channel/connections',
       {
-        preParsing: look,
+        ...shown,
         schema: { response: { 200: Type.Object({ connections: Type.Array(Connection) }) } }
       },
       () => ({ connections: pools.flatMap(pool => connectionsOf(pool.getStatus())) })
@@ -95,10 +96,8 @@ export function relayRoutes({
       }
     )
 
-    server.get(
-      '/api/v1/secure-channel/stats',
-      { preParsing: look, schema: { response: { 200: Stats } } },
-      () => stats(lookAtRelay(managed), service().nowMs)
+    server.get('/api/v1/secure-channel/stats', { ...shown, schema: { response: { 200: Stats } } }, () =>
+      stats(lookAtRelay(managed), service().nowMs)
     )
 
     for (const deed of ['isolate', 'release'] as const)

@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Registry } from 'prom-client'
 import { Type } from 'typebox'
 import type { Managed } from '../managed.ts'
@@ -15,6 +15,12 @@ export interface RouteContext {
   /** Hooks that let nobody through who may not look, or steer. */
   look(request: FastifyRequest): Promise<void>
   steer(request: FastifyRequest): Promise<void>
+  /** Those of what is shown to whoever may look, in the same way to all who ask at about the same time. */
+  readonly shown: {
+    preParsing(request: FastifyRequest): Promise<void>
+    preHandler(request: FastifyRequest, reply: FastifyReply): Promise<unknown>
+    onSend(request: FastifyRequest, reply: FastifyReply, body: unknown): Promise<void>
+  }
   /** Tells what was done, and by whom. */
   note(request: FastifyRequest, deed: 'isolate' | 'release' | 'mode', fields: object): void
 }
