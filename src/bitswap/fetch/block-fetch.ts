@@ -90,8 +90,8 @@ export class BlockFetch implements ProgressListener, Relievable {
     return this.#live.size > 0
   }
 
-  get isIdleTrial(): boolean {
-    return !this.#isOver && this.#live.isIdleTrial
+  get idleTrialSinceMs(): number | undefined {
+    return this.#isOver ? undefined : this.#live.idleTrialSinceMs
   }
 
   /** Waits for the block. @throws the signal's reason */

@@ -21,7 +21,7 @@ import { HedgeDelay } from './hedge-delay.ts'
 import { LifeSigns } from './life-signs.ts'
 import { Outbox } from './outbox.ts'
 import type { Standing } from './ranking.ts'
-import { relieve } from './relief.ts'
+import { Relief } from './relief.ts'
 import { Searches } from './searches.ts'
 import { Supplier } from './supplier.ts'
 import { TrialBudget } from './trial-budget.ts'
@@ -87,6 +87,7 @@ export class BlockFetcher implements FetchContext {
   readonly #hedges: AskBudget
   readonly #hedgeDelay: HedgeDelay
   readonly #trials = new TrialBudget()
+  readonly #relief: Relief
   #lastBlockMs = -Infinity
 
   constructor(
@@ -110,6 +111,7 @@ export class BlockFetcher implements FetchContext {
     this.#asks = new Asks(this.#calls, this.#verdicts, deadlines, this.#fetches)
     this.#hedges = new AskBudget(MAX_HEDGES_SAVED, () => limits.hedgeShare)
     this.#hedgeDelay = new HedgeDelay(clock.now())
+    this.#relief = new Relief({ clock, deadlines, fetches: this.#fetches, suppliers: this.#suppliers })
     this.#loadHasher = loadHasher
     this.#log = log
     this.#searches = new Searches(deadlines, (fetch, signal) =>
@@ -232,6 +234,7 @@ export class BlockFetcher implements FetchContext {
   /** Ends all fetches. */
   stop(reason: unknown): void {
     for (const fetch of [...this.#fetches.values()]) fetch.fail(reason)
+    this.#relief.close()
     this.#verdicts.clear()
     for (const supplier of this.#suppliers.values()) supplier.outbox.close()
     this.#suppliers.clear()
@@ -310,7 +313,7 @@ export class BlockFetcher implements FetchContext {
     this.#searches.delete(fetch)
     // Somebody may have room now, or nothing to do any more.
     this.#advanceAll()
-    relieve(this.#fetches.values(), this.#suppliers.values())
+    this.#relief.plan()
   }
 
   /** What a caller's listener throws is no matter of the fetch, nor of other callers. */

@@ -8,9 +8,11 @@ export class LiveAsks extends Map<Supplier, Ask> {
     return [...this.values()].some(ask => ask.isTrial)
   }
 
-  /** Whether nobody is waited for but who was only tried out, and has sent nothing since. */
-  get isIdleTrial(): boolean {
-    return this.size > 0 && [...this.values()].every(ask => ask.isTrial && ask.isSilent)
+  /** Since when nobody is waited for but who was only tried out, and has sent nothing since, in ms awake; else `undefined`. */
+  get idleTrialSinceMs(): number | undefined {
+    const asks = [...this.values()]
+    const isIdleTrial = asks.length > 0 && asks.every(ask => ask.isTrial && ask.isSilent)
+    return isIdleTrial ? Math.max(...asks.map(ask => ask.askedAtMs)) : undefined
   }
 
   /** Whether somebody who is waited for has said that it has the block. */

@@ -242,20 +242,31 @@ describe('a peer that is known', () => {
     expect(b.takeLines()).toEqual(['want 17', 'want 18', 'want 19'])
   })
 
-  test('takes over what one that is new was asked for, as soon as nothing else is asked of it', async () => {
-    const bench = new Bench({ hedgeShare: 0 })
-    const [a] = (await withKnown(bench, 200)) as [FakePeer]
+  /** Peers that are known to take 150 ms, while it takes much longer until anything counts as late. */
+  async function withQuick(bench: Bench, count: number): Promise<FakePeer[]> {
+    const [slow, ...quick] = await withKnown(bench, 400, ...Array<number>(count).fill(150))
+    bench.protection.isolate(slow!.link.key)
     useUpTrials(bench)
+    return quick
+  }
+
+  test('takes over what one that is new was asked for, once nothing else is asked of it and it would have sent it', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a] = (await withQuick(bench, 1)) as [FakePeer]
     const [b, c] = bench.connect(2) as [FakePeer, FakePeer]
     const gots = [0, 1, 2].map(number => bench.get(number))
-    await bench.settle()
+    await bench.advance(50)
     expect([a, b, c].map(peer => peer.takeLines())).toEqual([['want 0'], ['want 1'], ['want 2']])
     await a.send(0)
-    await bench.settle()
+    await bench.advance(75)
+    expect(a.takeLines()).toEqual([])
+    await bench.advance(50)
     // One after the other: they may come after all.
     expect(a.takeLines()).toEqual(['want 1'])
     await a.send(1)
     await bench.settle()
+    expect(a.takeLines()).toEqual([])
+    await bench.advance(1)
     expect(a.takeLines()).toEqual(['want 2'])
     await a.send(2)
     await bench.settle()
@@ -264,10 +275,22 @@ describe('a peer that is known', () => {
     expect([b.faults, c.faults, bench.remains]).toEqual([[], [], NOTHING])
   })
 
+  test('takes over nothing once all is over', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a] = (await withQuick(bench, 1)) as [FakePeer]
+    bench.connect(1)
+    for (const number of [0, 1]) bench.get(number)
+    await bench.settle()
+    await a.send(0)
+    await bench.settle()
+    const timers = bench.clock.pendingTimers
+    bench.fetcher.stop(new Error('stopped'))
+    expect(bench.clock.pendingTimers).toBe(timers - 1)
+  })
+
   test('is not asked for what it lacks, though one that is new is waited for', async () => {
     const bench = new Bench({ hedgeShare: 0 })
-    const [a] = (await withKnown(bench, 200)) as [FakePeer]
-    useUpTrials(bench)
+    const [a] = (await withQuick(bench, 1)) as [FakePeer]
     const given = bench.get(0)
     await bench.settle()
     a.tell(0, false)
@@ -279,14 +302,13 @@ describe('a peer that is known', () => {
     await bench.settle()
     expect([a, b].map(peer => peer.takeLines())).toEqual([['want 1'], ['want 0']])
     await a.send(1)
-    await bench.settle()
+    await bench.advance(200)
     expect(a.takeLines()).toEqual([])
   })
 
   test('does not take over what is given up while another takes over', async () => {
     const bench = new Bench({ hedgeShare: 0 })
-    const [a, d] = (await withKnown(bench, 200, 200)) as [FakePeer, FakePeer]
-    useUpTrials(bench)
+    const [a, d] = (await withQuick(bench, 2)) as [FakePeer, FakePeer]
     const [b, c] = bench.connect(2) as [FakePeer, FakePeer]
     bench.protection.isolate(d.link.key)
     bench.get(0)
@@ -298,22 +320,21 @@ describe('a peer that is known', () => {
     bench.protection.release(d.link.key)
     isAsked = true
     await a.send(0)
-    await bench.settle()
+    await bench.advance(175)
     expect([a, d].map(peer => peer.takeLines())).toEqual([['want 1'], []])
     expect(c.takeLines()).toEqual(['cancel 2'])
   })
 
   test('is not asked for what one that is new is sending', async () => {
     const bench = new Bench({ hedgeShare: 0 })
-    const [a] = (await withKnown(bench, 200)) as [FakePeer]
-    useUpTrials(bench)
+    const [a] = (await withQuick(bench, 1)) as [FakePeer]
     const [b] = bench.connect(1) as [FakePeer]
     for (const number of [0, 1]) bench.get(number)
     await bench.settle()
     expect([a, b].map(peer => peer.takeLines())).toEqual([['want 0'], ['want 1']])
     b.trickle(1_000)
     await a.send(0)
-    await bench.settle()
+    await bench.advance(200)
     expect(a.takeLines()).toEqual([])
   })
 

@@ -22,14 +22,16 @@ test('it is a trial if one of them is', () => {
   expect(waitFor(proven(1), supplierOf(2)).isTrial).toBe(true)
 })
 
-test('it is nothing but a trial until somebody else is asked, or something comes', () => {
-  expect(waitFor().isIdleTrial).toBe(false)
-  expect(waitFor(proven(1), supplierOf(2)).isIdleTrial).toBe(false)
+test('it is nothing but a trial, since who was asked last, until somebody else is asked, or something comes', () => {
+  expect(waitFor().idleTrialSinceMs).toBe(undefined)
+  expect(waitFor(proven(1), supplierOf(2)).idleTrialSinceMs).toBe(undefined)
   const [one, other] = [supplierOf(1), supplierOf(2)]
   const live = waitFor(one, other)
-  expect(live.isIdleTrial).toBe(true)
+  expect(live.idleTrialSinceMs).toBe(0)
+  live.set(one, ask(one, { atMs: 7 }))
+  expect(live.idleTrialSinceMs).toBe(7)
   other.receivedBytes++
-  expect(live.isIdleTrial).toBe(false)
+  expect(live.idleTrialSinceMs).toBe(undefined)
 })
 
 test('somebody has promised the block', () => {
