@@ -75,7 +75,8 @@ export class BlockFetch implements ProgressListener, Relievable {
     this.#context = context
     const { deadlines, random } = context
     this.#candidates = new Candidates(context, multihash)
-    this.#hedge = new Hedge(context, this.#live, isFree => this.#onLate(isFree))
+    const isWordDue = (): boolean => this.#candidates.wordsDue > 0
+    this.#hedge = new Hedge(context, this.#live, isWordDue, isFree => this.#onLate(isFree))
     this.#retry = new Retry(deadlines, random, () => this.#onRetry())
     this.#connecting = new PendingConnections(deadlines)
     const beganAtMs = deadlines.awakeMs

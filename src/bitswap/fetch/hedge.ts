@@ -20,18 +20,27 @@ export interface HedgeContext {
 export class Hedge {
   readonly #context: HedgeContext
   readonly #live: ReadonlyMap<Supplier, Ask>
+  readonly #isWordDue: () => boolean
   readonly #onLate: (isFree: boolean) => void
   #deadline: Deadline | undefined
   /** While it waits for others: whether that it is late would be no matter of the budget. */
   #queued: { readonly isFree: boolean } | undefined
 
   /**
-   * @param live - who is waited for; while that is nobody, nothing is late
+   * @param live - who is waited for
+   * @param isWordDue - whether somebody has still to say whether he has the block; if so of nobody, and nobody is waited for,
+   *   nothing is late
    * @param onLate - called when another is to be asked, with what was said in {@link plan}
    */
-  constructor(context: HedgeContext, live: ReadonlyMap<Supplier, Ask>, onLate: (isFree: boolean) => void) {
+  constructor(
+    context: HedgeContext,
+    live: ReadonlyMap<Supplier, Ask>,
+    isWordDue: () => boolean,
+    onLate: (isFree: boolean) => void
+  ) {
     this.#context = context
     this.#live = live
+    this.#isWordDue = isWordDue
     this.#onLate = onLate
   }
 
@@ -56,7 +65,7 @@ export class Hedge {
   }
 
   #reached(isFree: boolean): void {
-    if (this.#live.size === 0) return
+    if (this.#live.size === 0 && !this.#isWordDue()) return
     const restMs = this.#queuedForMs()
     if (restMs <= 0) {
       this.#onLate(isFree)

@@ -1615,6 +1615,27 @@ describe('providers that were given', () => {
     expect(takeMore(bench)).toContain(2)
   })
 
+  test('are connected to when nobody who is connected says that it has the block, again and again', async () => {
+    const bench = new Bench()
+    const [a] = (await withKnown(bench, 100)) as [FakePeer]
+    useUpTrials(bench)
+    const [b] = bench.connect(1) as [FakePeer]
+    takeMore(bench)
+    bench.get(0)
+    await bench.settle()
+    a.tell(0, false)
+    await bench.settle()
+    expect([a.takeLines(), b.takeLines()]).toEqual([['want 0'], ['have? 0']])
+    expect(takeMore(bench)).toEqual([0])
+    await bench.advance(50)
+    expect(takeMore(bench)).toEqual([])
+    await bench.advance(100)
+    // As nothing came at all, and as the word is late.
+    expect(takeMore(bench)).toEqual([0, 0])
+    await bench.advance(125)
+    expect(takeMore(bench)).toEqual([0])
+  })
+
   test('are not connected to for a block that nobody waits for any longer', async () => {
     const bench = new Bench()
     const got = bench.get(0)

@@ -19,12 +19,16 @@ function create(peers = 1) {
   }
   /** When it was late, and whether that was no matter of the budget. */
   const late: Array<[atMs: number, isFree: boolean]> = []
-  const hedge = new Hedge({ deadlines, hedgeAfterMs: () => USUAL_MS }, live, isFree =>
-    late.push([deadlines.awakeMs, isFree])
+  const words = { isDue: false }
+  const hedge = new Hedge(
+    { deadlines, hedgeAfterMs: () => USUAL_MS },
+    live,
+    () => words.isDue,
+    isFree => late.push([deadlines.awakeMs, isFree])
   )
   // Keeps time going on.
   const running = deadlines.add(60_000, () => {})
-  return { clock, deadlines, live, late, hedge, running }
+  return { clock, deadlines, live, words, late, hedge, running }
 }
 
 test.each([true, false])('a block is late when it is planned to be, once: free: %s', isFree => {
@@ -50,6 +54,15 @@ test('nothing is late while nobody is waited for', () => {
   live.clear()
   clock.advance(1_000)
   expect(late).toEqual([])
+})
+
+test('a block is late as well when nobody but a word about it is waited for', () => {
+  const { clock, live, words, late, hedge } = create()
+  hedge.plan(USUAL_MS, false)
+  live.clear()
+  words.isDue = true
+  clock.advance(1_000)
+  expect(late).toEqual([[USUAL_MS, false]])
 })
 
 test('nothing is late once it is cancelled', () => {
