@@ -8,7 +8,7 @@ import { getsOn, graceMs, limitMs } from './patience.ts'
 import type { Supplier } from './supplier.ts'
 import type { Verdicts } from './verdicts.ts'
 
-/** What is asked for nobody any more is listened for this long after its time is up, in ms. */
+/** Once its time is up and nobody wants it any more, it is listened for this long at most, in ms. */
 const MAX_UNCONFIRMED_MS = 4_000
 
 /** On whose behalf peers are asked. */
@@ -140,9 +140,15 @@ export class Asks {
 
   #blameSilence(ask: Ask): void {
     this.#verdicts.blameSilence(ask)
-    if (this.#isWanted(ask)) return
-    // Nobody is left to take it back.
-    ask.deadline = this.#deadlines.add(MAX_UNCONFIRMED_MS, () => this.end(ask, IGNORED))
+    this.#listenOn(ask)
+  }
+
+  /** As long as somebody wants the block; he may not know of this ask, which was made for an earlier one who did. */
+  #listenOn(ask: Ask): void {
+    ask.deadline = this.#deadlines.add(MAX_UNCONFIRMED_MS, () => {
+      if (this.#isWanted(ask)) this.#listenOn(ask)
+      else this.end(ask, IGNORED)
+    })
   }
 
   #isWanted({ multihash }: Ask): boolean {

@@ -338,6 +338,25 @@ describe('a peer that is known', () => {
     expect(a.takeLines()).toEqual([])
   })
 
+  test('is asked for the block again, and who was only to show then what he is like is not listened to for ever', async () => {
+    const bench = new Bench()
+    const [a] = (await withKnown(bench, 50)) as [FakePeer]
+    const [b] = bench.connect(1) as [FakePeer]
+    bench.get(0)
+    await bench.settle()
+    expect([a, b].map(peer => peer.takeLines())).toEqual([['want 0'], ['want 0']])
+    await a.send(0)
+    await bench.settle()
+    bench.protection.isolate(b.link.key)
+    const again = bench.get(0)
+    await pass(bench, a, 2_500)
+    expect(a.takeLines()).toContain('want 0')
+    expect(b.takeLines()).toEqual([])
+    again.abort()
+    await bench.advance(REST_MS)
+    expect(bench.remains).toEqual(NOTHING)
+  })
+
   test('shows what one that is new is like, for whom nobody waits', async () => {
     const bench = new Bench()
     const [a] = (await withKnown(bench, 50)) as [FakePeer]
