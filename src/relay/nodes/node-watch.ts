@@ -40,7 +40,8 @@ export interface WatchContext {
 /** What is planned for one node. */
 interface Plan {
   dueMs: number
-  isUnderWay: boolean
+  /** The check under way. */
+  checking: Promise<void> | undefined
   /** What is being asked. */
   asking: NodeCall<unknown> | undefined
   /** Whether there is a reason to believe that it does not answer. */
@@ -71,7 +72,7 @@ export class NodeWatch {
     for (const node of context.nodes)
       this.#plans.set(node, {
         dueMs: Infinity,
-        isUnderWay: false,
+        checking: undefined,
         asking: undefined,
         isDoubted: false,
         failed: 0,
@@ -79,10 +80,15 @@ export class NodeWatch {
       })
   }
 
-  /** Checks all nodes, and goes on with that. Resolves when each was checked once. */
+  /** Checks all nodes, and goes on with that. Resolves when each was checked once, by a check begun after now. */
   async start(): Promise<void> {
     this.#isStarted = true
-    await Promise.all(this.#context.nodes.map(node => this.#check(node)))
+    await Promise.all(
+      this.#context.nodes.map(async node => {
+        await this.#plans.get(node)!.checking
+        await this.#check(node)
+      })
+    )
   }
 
   close(): void {
@@ -121,7 +127,7 @@ export class NodeWatch {
   #plan(node: RelayNode, waitMs: number): void {
     const plan = this.#plans.get(node)!
     const dueMs = this.#context.clock.now() + waitMs
-    if (plan.isUnderWay || this.#isClosed) return
+    if (plan.checking !== undefined || this.#isClosed) return
     plan.dueMs = dueMs
     if (dueMs < this.#timerDueMs) this.#setTimer(dueMs)
   }
@@ -142,13 +148,17 @@ export class NodeWatch {
     this.#setTimer(Math.min(...Array.from(this.#plans.values(), ({ dueMs }) => dueMs)))
   }
 
-  async #check(node: RelayNode): Promise<void> {
+  /** At most one check of a node is under way. */
+  #check(node: RelayNode): Promise<void> {
     const plan = this.#plans.get(node)!
-    if (plan.isUnderWay) return
-    plan.isUnderWay = true
+    plan.checking ??= this.#checkNow(node, plan)
+    return plan.checking
+  }
+
+  async #checkNow(node: RelayNode, plan: Plan): Promise<void> {
     plan.dueMs = Infinity
     const error = await this.#problem(node, plan)
-    plan.isUnderWay = false
+    plan.checking = undefined
     if (this.#isClosed) return
     node.lastCheckMs = this.#context.clock.wallTime()
     if (error === undefined) this.#passed(node, plan)

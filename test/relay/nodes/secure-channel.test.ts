@@ -462,6 +462,22 @@ describe('a node that', () => {
     })
   })
 
+  test('is asked once it was mended and the channel started, also if a check was under way', async () => {
+    const { channel, node, ends, passes, read } = create({
+      primaryNodes: ['a:1'],
+      backupNodes: [],
+      maxRetries: 0
+    })
+    node('a').conduct = { fails: () => new CredentialsError('a:1') }
+    node('a').latencyMs = 100
+    await expect(ends(read())).rejects.toThrow(NoNodeError)
+    await passes(50)
+    node('a').conduct = 'answers'
+    await Promise.all([ends(channel.start()), channel.start()])
+    expect(await ends(read())).toBe('getinfo() of a:1')
+    expect(node('a').pings).toBe(2)
+  })
+
   test('does not allow one method is asked for all others, and another one for that', async () => {
     const { channel, node, ends, passes, read, events } = create({ primaryNodes: ['a:1'] })
     await ends(channel.start())
