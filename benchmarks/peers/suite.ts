@@ -1,5 +1,6 @@
 import {
   busyClient,
+  connected,
   fewHaveAll,
   firstAreBad,
   firstAreStricken,
@@ -47,6 +48,18 @@ const half = ({ peers }: Workload): number => peers / 2
 export const suite: readonly Entry[] = [
   { name: 'S0', title: 'all are well', make: healthy, maxRatio: 1.03 },
   { name: 'S1', title: 'six of ten are bad, each in its way', make: mixed, maxRatio: 1 },
+  {
+    name: 'S0-connected',
+    title: 'all are well, and connected beforehand',
+    make: connected(healthy),
+    maxRatio: 1.03
+  },
+  {
+    name: 'S1-connected',
+    title: 'six of ten are bad, and all are connected beforehand',
+    make: connected(mixed),
+    maxRatio: 1
+  },
   {
     name: 'S2',
     title: 'the first five are silent',

@@ -27,8 +27,17 @@ const CONNECT_LIMIT_MS = 10_000
 export interface Client extends AsyncDisposable {
   /** Only of the arms with the service. */
   readonly protection: BitswapProtectionManager | undefined
-  /** Readies it to get blocks from these providers, the first one first. Bystanders are connected, and no more. */
-  open(root: CID, providers: readonly string[], bystanders: readonly string[]): Promise<Getter>
+  /**
+   * Readies it to get blocks from these providers, the first one first. Bystanders are connected, and no more.
+   *
+   * @param isConnected - whether the providers are connected before they are asked; who asks everybody is in any case
+   */
+  open(
+    root: CID,
+    providers: readonly string[],
+    bystanders: readonly string[],
+    isConnected: boolean
+  ): Promise<Getter>
 }
 
 export type Getter = (cid: CID, signal: AbortSignal) => Promise<Uint8Array>
@@ -67,8 +76,8 @@ export async function startClient(arm: Arm, options?: BitswapProtectionInit): Pr
 
   return {
     protection: services.protection,
-    async open(root, providers, bystanders) {
-      await connect(isBroadcast ? [...providers, ...bystanders] : bystanders)
+    async open(root, providers, bystanders, isConnected) {
+      await connect(isBroadcast || isConnected ? [...providers, ...bystanders] : bystanders)
       const blockstore = isBroadcast
         ? helia.blockstore
         : helia.blockstore.createSession(root, { providers: inTurn(arm, providers).map(multiaddr) })

@@ -57,7 +57,7 @@ export interface Run extends Fetched {
 
 /** Has a new client fetch all blocks of a scenario from peers that have begun it. */
 export async function runScenario(rig: Rig, scenario: Scenario, plan: RunPlan): Promise<Run> {
-  const { tasks, order, bystanders, bad, content, workload } = scenario
+  const { tasks, order, bystanders, isConnected, bad, content, workload } = scenario
   const addressOf = (peer: number): string => rig.peers[peer]!.multiaddr
   await Promise.all(tasks.map((task, index) => rig.peers[index]!.begin(task)))
   const blocks = await makeContent(content)
@@ -71,7 +71,8 @@ export async function runScenario(rig: Rig, scenario: Scenario, plan: RunPlan): 
   const get = await client.open(
     blocks[0]!.cid,
     order.filter(isAsked).map(addressOf),
-    bystanders.filter(isAsked).map(addressOf)
+    bystanders.filter(isAsked).map(addressOf),
+    isConnected
   )
   incidents.pass(0)
   const startedAt = now()

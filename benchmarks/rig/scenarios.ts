@@ -17,6 +17,8 @@ export interface Scenario {
   readonly order: readonly number[]
   /** Peers that are connected, but not given: they have nothing. */
   readonly bystanders: readonly number[]
+  /** Whether all are connected before anything is asked for. */
+  readonly isConnected: boolean
   /** Those that have a fault. */
   readonly bad: ReadonlySet<number>
   readonly incidents: readonly Incident[]
@@ -81,9 +83,15 @@ function scenario(
     tasks,
     order: order.filter(peer => !bystanders.includes(peer)),
     bystanders,
+    isConnected: false,
     bad,
     incidents
   }
+}
+
+/** A scenario, with all peers connected beforehand. */
+export function connected(make: typeof healthy): typeof healthy {
+  return (seed, workload) => ({ ...make(seed, workload), isConnected: true })
 }
 
 /** Of overlapping shares those that are well have both, so that no block is with the bad ones only. */
