@@ -186,14 +186,27 @@ function foundBy(cid: CID, { id, multiaddrs, router = 'libp2p' }: FoundProvider)
 /** Who is meant; `undefined` if the addresses do not say whose they are. */
 export function peerOf(target: PeerId | readonly Multiaddr[]): PeerId | undefined {
   if (isPeerId(target)) return target
-  const id = target[0]?.getComponents().findLast(({ name }) => name === 'p2p')?.value
+  const [address] = target
+  return address && readOnce(address, () => ownerOf(address))
+}
+
+function ownerOf(address: Multiaddr): PeerId | undefined {
+  const id = address.getComponents().findLast(({ name }) => name === 'p2p')?.value
   return id === undefined ? undefined : peerIdFromString(id)
 }
 
 function toDialable(provider: Provider): Dialable {
   if (isPeerId(provider)) return provider
   const cid = CID.asCID(provider)
-  return cid === null ? ([provider].flat() as Multiaddr[]) : peerIdFromCID(cid)
+  return cid === null ? ([provider].flat() as Multiaddr[]) : readOnce(cid, () => peerIdFromCID(cid))
+}
+
+const peersRead = new WeakMap<Multiaddr | CID, PeerId | undefined>()
+
+/** All providers of a session are looked at for each of its blocks: that takes longer than all else, if each is read anew. */
+function readOnce<Peer extends PeerId | undefined>(provider: Multiaddr | CID, read: () => Peer): Peer {
+  if (!peersRead.has(provider)) peersRead.set(provider, read())
+  return peersRead.get(provider) as Peer
 }
 
 /** Addresses with the id of whose they are, so that nobody else can answer there. */

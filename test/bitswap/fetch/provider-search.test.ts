@@ -1,7 +1,7 @@
 import type { PeerId } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { FetchProgress, ProgressListener } from '../../../src/bitswap/fetch/fetch-progress.ts'
 import { type ProviderRouting, ProviderSearch } from '../../../src/bitswap/fetch/provider-search.ts'
 import { Deadlines } from '../../../src/core/deadlines.ts'
@@ -177,6 +177,17 @@ describe('providers that are given', () => {
     const known = address(2).encapsulate(`/p2p/${peerOf(2)}`)
     await search.connect([peerOf(1), peerOf(1).toCID(), known], signal)
     expect(targets()).toEqual([])
+  })
+
+  test('are read once, for however many blocks', async () => {
+    const { node, search, signal } = createSearch()
+    for (const number of [1, 2, 3]) node.connect(peerOf(number))
+    const [known, other] = [2, 3].map(number => address(number).encapsulate(`/p2p/${peerOf(number)}`))
+    const looked = vi.spyOn(node.connectionManager, 'getConnections')
+    const given = [peerOf(1).toCID(), known!, [other!, address(4)]]
+    for (let block = 0; block < 100; block++) await search.connect(given, signal)
+    expect(looked.mock.calls.length).toBeGreaterThanOrEqual(300)
+    expect(new Set(looked.mock.calls.map(([peer]) => peer)).size).toBe(3)
   })
 
   test('are dialled as soon as they are not connected any more', async () => {
