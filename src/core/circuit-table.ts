@@ -1,6 +1,7 @@
 import { BreakerTable, stateCodes } from './breaker-table.ts'
 import type { CircuitBreakerOptions, Counts } from './circuit-breaker.ts'
 import { EjectionCap, type Targets } from './ejection-cap.ts'
+import { SLOTS_PER_TURN } from './key-table.ts'
 import { outcomeCodes } from './outcome.ts'
 import { Ramp, rampRates } from './ramp.ts'
 import { type RecordStore, slotFlags } from './record-store.ts'
@@ -59,6 +60,10 @@ export class CircuitTable {
   readonly #halfOpenTimeoutMs: number
   readonly #events: SlotEvents
   #nextCheck = Infinity
+  /** Those of them that the check under way has yet to look at; `undefined` while there is none. */
+  #unchecked: Iterable<number> | undefined
+  /** When the check after that one is wanted, in ms. */
+  #followingCheck = Infinity
   readonly #onEarlierCheck: () => void
 
   /** @param onEarlierCheck - called when {@link nextCheck} has become earlier than it was */
@@ -197,26 +202,41 @@ export class CircuitTable {
     return this.#lastTrips.get(slot)?.atMs
   }
 
-  /** When {@link checkAll} should be called next, in ms; Infinity when nothing is waited for. */
+  /** When {@link check} should be called next, in ms; Infinity when nothing is waited for. */
   get nextCheck(): number {
     return this.#nextCheck
   }
 
-  /** Lets time pass for all slots. */
-  checkAll(nowMs: number): void {
+  /** Lets time pass for all slots, so many at a time: as long as {@link nextCheck} is not later than `nowMs` there are more. */
+  check(nowMs: number): void {
     if (nowMs < this.#nextCheck) return
-    let next = Infinity
-    for (const slot of this.#unclosed) {
+    this.#unchecked ??= this.#beginCheck()
+    let left = SLOTS_PER_TURN
+    // The iterator of a set goes on where it was left, and comes to what has been added since.
+    for (const slot of this.#unchecked) {
       this.breakers.state(slot, nowMs)
       // Probes not yet admitted have no deadline yet; they get it within this time.
-      next = Math.min(next, this.breakers.expiry(slot), nowMs + this.#halfOpenTimeoutMs)
+      this.#checkBy(Math.min(this.breakers.expiry(slot), nowMs + this.#halfOpenTimeoutMs) + 1)
+      if (--left === 0) break
     }
-    // A period is over only after its end, so look just after it.
-    this.#nextCheck = Math.max(next + 1, nowMs + LEAST_CHECK_INTERVAL_MS)
+    if (left > 0) this.#endCheck(nowMs)
     this.#events.tell()
   }
 
+  #beginCheck(): Iterable<number> {
+    this.#followingCheck = Infinity
+    return this.#unclosed.values()
+  }
+
+  #endCheck(nowMs: number): void {
+    this.#unchecked = undefined
+    this.#nextCheck = Math.max(this.#followingCheck, nowMs + LEAST_CHECK_INTERVAL_MS)
+  }
+
+  /** Has a slot looked at not later than that. A period is over only after its end, so it is to be just after it. */
   #checkBy(atMs: number): void {
+    // The check under way may be past the slot.
+    if (atMs < this.#followingCheck) this.#followingCheck = atMs
     if (atMs >= this.#nextCheck) return
     this.#nextCheck = atMs
     this.#onEarlierCheck()

@@ -1,3 +1,4 @@
+import { Cleanup } from './cleanup.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { InvalidOptionError } from './errors.ts'
 import { HealthTable, healthStatuses, MAX_CONSECUTIVE_ERRORS } from './health-table.ts'
@@ -91,7 +92,8 @@ export class HealthMonitor {
   readonly #options: Readonly<HealthOptions>
   readonly #table: HealthTable
   readonly #keys: KeyTable
-  #nextCleanup: number
+  /** Takes its turns when the monitor is used, so that it needs no timer. */
+  readonly #cleanup: Cleanup
 
   /**
    * @param maxTargets - records kept, at least 1; beyond it the longest idle make room
@@ -112,20 +114,25 @@ export class HealthMonitor {
       lastUsed: slot => table.lastUsed(slot),
       isEvictable: () => true
     })
-    this.#nextCleanup = clock.now() + this.#options.cleanupIntervalMs
+    this.#cleanup = new Cleanup(
+      this.#keys,
+      this.#options.cleanupIntervalMs,
+      (slot, nowMs) => nowMs - table.lastUsed(slot) > this.#options.maxAgeMs
+    )
   }
 
   /** Notes a call that ended; with an `error` it failed, and its time is no response time. */
   recordRequest(key: string, responseTimeMs: number, error?: unknown): void {
     const now = this.#clock.now()
-    this.#cleanUp(now)
+    this.#cleanup.turn(now)
     this.#table.record(this.#keys.claim(key, now), responseTimeMs, error !== undefined && error !== null, now)
+    if (!this.#cleanup.isPlanned) this.#cleanup.plan(now)
   }
 
   /** What is known of a target; `undefined` when nothing is. */
   getHealth(key: string): Health | undefined {
     const now = this.#clock.now()
-    this.#cleanUp(now)
+    this.#cleanup.turn(now)
     const slot = this.#keys.find(key)
     return slot < 0 ? undefined : readHealth(this.#table, slot, now)
   }
@@ -142,17 +149,8 @@ export class HealthMonitor {
   /** Every target there is a record of. */
   *targets(): Generator<[key: string, health: Health]> {
     const now = this.#clock.now()
-    this.#cleanUp(now)
+    while (this.#cleanup.next <= now) this.#cleanup.turn(now)
     for (const slot of this.#keys.slots()) yield [this.#keys.key(slot)!, readHealth(this.#table, slot, now)]
-  }
-
-  /** Forgets what is too old. Done when the monitor is used, so that it needs no timer. */
-  #cleanUp(nowMs: number): void {
-    if (nowMs < this.#nextCleanup) return
-    this.#nextCleanup = nowMs + this.#options.cleanupIntervalMs
-    for (const slot of this.#keys.slots()) {
-      if (nowMs - this.#table.lastUsed(slot) > this.#options.maxAgeMs) this.#keys.release(slot, nowMs)
-    }
   }
 }
 

@@ -38,6 +38,10 @@ export interface RecordOverflow {
 
 /** Slot that stands for all keys there is no room for. */
 export const SHARED_SLOT = 0
+
+/** Slots that whoever goes through all of them looks at in one turn of the event loop, so that it never stands still for long. */
+export const SLOTS_PER_TURN = 1024
+
 const FIRST_CAPACITY = 64
 /** Slots looked at to find the one to evict: bounds the work a flood of new keys can cause. */
 const EVICTION_SAMPLE = 64
@@ -74,6 +78,11 @@ export class KeyTable {
   /** Keys with a slot of their own. */
   get size(): number {
     return this.#slots.size
+  }
+
+  /** The highest slot there may be a key of. */
+  get lastSlot(): number {
+    return this.#used
   }
 
   /** The slot of a known key, or -1. */

@@ -298,10 +298,13 @@ export class ProtectionTable {
     return Math.min(this.#calls.earliestDeadline, this.#circuits.nextCheck)
   }
 
-  /** Lets time pass for all slots, so that changes happen, and are told of, without anybody calling. */
+  /**
+   * Lets time pass for all slots, so that changes happen, and are told of, without anybody calling. For so many at a time:
+   * as long as {@link nextWake} is not later than `nowMs` there are more.
+   */
   wake(nowMs: number): void {
     this.catchUp(nowMs)
-    this.#circuits.checkAll(nowMs)
+    this.#circuits.check(nowMs)
   }
 
   isolate(slot: number, nowMs: number): void {

@@ -14,6 +14,7 @@ import {
   type CoreComponents,
   resolveCircuitBreakerOptions
 } from './circuit-breaker.ts'
+import { Cleanup } from './cleanup.ts'
 import { type Clock, systemClock, systemRandom } from './clock.ts'
 import { ProtectionClosedError, type RejectedError, rejectionError, TableFullError } from './errors.ts'
 import { type ProtectionEvent, protectionEvent } from './events.ts'
@@ -115,7 +116,7 @@ export class Protection {
   readonly #runner: CallRunner
   readonly #notifier: Notifier<ProtectionEvent>
   readonly #alarm: Alarm
-  #nextCleanup = Infinity
+  readonly #cleanup: Cleanup
   #isClosed = false
 
   /** @throws InvalidOptionError */
@@ -161,11 +162,17 @@ export class Protection {
         reduce: (key, nowMs) => this.#wereBad.add(key, nowMs)
       }
     )
+    this.#cleanup = new Cleanup(
+      this.#keys,
+      this.#healthOptions.cleanupIntervalMs,
+      (slot, nowMs) =>
+        nowMs - this.#health.lastUsed(slot) > this.#healthOptions.maxAgeMs && this.#isForgettable(slot, nowMs)
+    )
     this.table.reset(SHARED_SLOT, now)
     this.#runner = new CallRunner(this.table, this.#clock, this.#breakerOptions)
     this.#alarm = new Alarm(
       this.#clock,
-      () => Math.min(this.table.nextWake, this.#nextCleanup),
+      () => Math.min(this.table.nextWake, this.#cleanup.next),
       nowMs => this.#wake(nowMs)
     )
     this.table.onEarlierWake = () => this.#alarm.check()
@@ -226,7 +233,7 @@ export class Protection {
   /** The slot of a target, for the inner form; given one if it had none. Good until another target is given one. */
   slot(key: string, nowMs: number): number {
     const slot = this.#keys.claim(key, nowMs)
-    if (this.#nextCleanup === Infinity) this.#planCleanup(nowMs)
+    if (!this.#cleanup.isPlanned) this.#planCleanup(nowMs)
     return slot
   }
 
@@ -372,7 +379,7 @@ export class Protection {
   restore(saved: BadRecords, maxAgeMs: number): number {
     const source = this.#source()
     const restored = restoreBadRecords(saved, source, this.#options.maxTargets, maxAgeMs)
-    if (restored > 0 && this.#nextCleanup === Infinity) this.#planCleanup(source.nowMs)
+    if (restored > 0 && !this.#cleanup.isPlanned) this.#planCleanup(source.nowMs)
     return restored
   }
 
@@ -449,22 +456,12 @@ export class Protection {
   }
 
   #planCleanup(nowMs: number): void {
-    this.#nextCleanup = nowMs + this.#healthOptions.cleanupIntervalMs
+    this.#cleanup.plan(nowMs)
     this.#alarm.check()
   }
 
   #wake(nowMs: number): void {
     this.table.wake(nowMs)
-    if (nowMs < this.#nextCleanup) return
-    this.#nextCleanup = Infinity
-    for (let slot = this.#keys.next(SHARED_SLOT); slot !== SHARED_SLOT; slot = this.#keys.next(slot)) {
-      if (
-        nowMs - this.#health.lastUsed(slot) > this.#healthOptions.maxAgeMs &&
-        this.#isForgettable(slot, nowMs)
-      )
-        this.#keys.release(slot, nowMs)
-    }
-    this.table.capEjected()
-    if (this.#keys.size > 0) this.#planCleanup(nowMs)
+    if (this.#cleanup.turn(nowMs)) this.table.capEjected()
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { HealthMonitor, type HealthOptions, ManualClock } from '../../src/core/index.ts'
+import { SLOTS_PER_TURN } from '../../src/core/key-table.ts'
 
 const INTERVAL_MS = 1000
 const YEAR_MS = 365 * 24 * 60 * 60 * 1000
@@ -228,6 +229,36 @@ describe('records', () => {
     clock.advance(1000)
     expect(monitor.getHealth('a')).toBeUndefined()
     expect(monitor.getHealth('b')).toBeDefined()
+  })
+
+  test('are forgotten however often others are used', () => {
+    const { monitor, clock } = create({ maxAgeMs: 5000, cleanupIntervalMs: 1000 })
+    succeed(monitor, 1, 10, 'a')
+    for (let used = 0; used < 20; used++) {
+      clock.advance(500)
+      succeed(monitor, 1, 10, 'b')
+    }
+    expect(monitor.getHealth('a')).toBeUndefined()
+  })
+
+  test('of very many some are forgotten each time it is used', () => {
+    const targets = 2 * SLOTS_PER_TURN + 100
+    const { monitor, clock } = create({ maxAgeMs: 5000, cleanupIntervalMs: 1000 }, targets)
+    for (let target = 0; target < targets; target++) succeed(monitor, 1, 10, `target ${target}`)
+    clock.advance(6000)
+    // Each looks before it answers, and slots were given in the order of the targets.
+    const isKnown = (target: number) => monitor.getHealth(`target ${target}`) !== undefined
+    expect(isKnown(SLOTS_PER_TURN)).toBe(true)
+    expect(isKnown(SLOTS_PER_TURN)).toBe(false)
+    expect(isKnown(targets - 1)).toBe(false)
+  })
+
+  test('of very many are all looked at before they are listed', () => {
+    const targets = 2 * SLOTS_PER_TURN + 100
+    const { monitor, clock } = create({ maxAgeMs: 5000, cleanupIntervalMs: 1000 }, targets)
+    for (let target = 0; target < targets; target++) succeed(monitor, 1, 10, `target ${target}`)
+    clock.advance(6000)
+    expect([...monitor.targets()]).toEqual([])
   })
 
   test('forgotten, leave nothing to the next target', () => {

@@ -11,6 +11,7 @@ import {
   type RecoveryOptions,
   SUCCESS
 } from '../../src/core/index.ts'
+import { SLOTS_PER_TURN } from '../../src/core/key-table.ts'
 import { ProtectionTable } from '../../src/core/protection-table.ts'
 import { resolveRecoveryOptions } from '../../src/core/recovery-manager.ts'
 import { createProtection } from '../support/deterministic-protection.ts'
@@ -437,6 +438,54 @@ describe('wake', () => {
       wakes++
     }
     expect(wakes).toBeLessThan(20)
+  })
+
+  describe('of very many', () => {
+    const SLOTS = 2 * SLOTS_PER_TURN + 100
+    const AFTER_MS = TIMEOUT_MS + 1
+
+    /** All are OPEN until {@link AFTER_MS}. */
+    function createOpen(breaker: Partial<CircuitBreakerOptions> = {}) {
+      const created = create({ slots: SLOTS, breaker })
+      for (let slot = 0; slot < SLOTS; slot++) created.table.trip(slot, 0)
+      created.takeTypes()
+      return created
+    }
+
+    test('takes several turns, each of so many, and is wanted again at once until all were looked at', () => {
+      const { table, takeTypes } = createOpen()
+      const turns: number[] = []
+      while (table.nextWake <= AFTER_MS) {
+        table.wake(AFTER_MS)
+        turns.push(takeTypes().length)
+      }
+      expect(turns).toEqual([SLOTS_PER_TURN, SLOTS_PER_TURN, 100])
+      expect(table.nextWake).toBeGreaterThanOrEqual(AFTER_MS + 250)
+      while (table.nextWake <= AFTER_MS + 60_000) table.wake(table.nextWake)
+      expect(takeTypes()).toEqual([])
+    })
+
+    test('does not forget who opened again after it was looked at', () => {
+      const { table, takeTypes } = createOpen({ halfOpenTimeoutMs: 60_000 })
+      table.wake(AFTER_MS)
+      call(table, 0, FAILURE, AFTER_MS)
+      while (table.nextWake <= AFTER_MS) table.wake(AFTER_MS)
+      takeTypes()
+      expect(table.nextWake).toBe(AFTER_MS + TIMEOUT_MS + 1)
+      table.wake(table.nextWake)
+      expect(takeTypes()).toEqual(['circuit:half-open'])
+    })
+
+    test('comes to who opened meanwhile, and passes over who was forgotten', () => {
+      const { table, takeTypes } = createOpen()
+      table.reset(0, 0)
+      table.wake(AFTER_MS)
+      table.trip(0, AFTER_MS)
+      table.reset(SLOTS - 1, AFTER_MS)
+      while (table.nextWake <= AFTER_MS) table.wake(AFTER_MS)
+      expect(takeTypes().filter(type => type === 'circuit:half-open')).toHaveLength(SLOTS - 2)
+      expect(table.nextWake).toBe(AFTER_MS + TIMEOUT_MS + 1)
+    })
   })
 })
 

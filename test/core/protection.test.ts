@@ -5,6 +5,7 @@ import {
   type Clock,
   InvalidOptionError,
   IsolatedError,
+  type ManualClock,
   type Mode,
   Protection,
   ProtectionClosedError,
@@ -15,6 +16,7 @@ import {
   TooManyInFlightError,
   TooManyRequestsError
 } from '../../src/core/index.ts'
+import { SLOTS_PER_TURN } from '../../src/core/key-table.ts'
 import { createProtection, STEP_MS, TIMEOUT_MS } from '../support/deterministic-protection.ts'
 import { fail, offer, reject, settlePromises, succeed, targetOf } from '../support/drive.ts'
 
@@ -27,6 +29,17 @@ function startRecovery({ protection, advance }: ReturnType<typeof createProtecti
   fail(peer, 2)
   advance(TIMEOUT_MS + 1)
   succeed(peer)
+}
+
+/** Calls `then` after each callback that is scheduled from now on. */
+function onEachRing(clock: ManualClock, then: () => void): void {
+  const schedule = clock.schedule.bind(clock)
+  vi.spyOn(clock, 'schedule').mockImplementation((callback, delayMs) =>
+    schedule(() => {
+      callback()
+      then()
+    }, delayMs)
+  )
 }
 
 describe('a target', () => {
@@ -563,6 +576,40 @@ describe('the table of targets', () => {
       advance(HOUR_MS)
       expect(clock.pendingTimers).toBe(0)
     }
+  })
+
+  test('of very many forgets some in each turn of the event loop, and none that was used meanwhile', () => {
+    const TARGETS = 2 * SLOTS_PER_TURN + 100
+    const options = { maxTargets: TARGETS, health: { maxAgeMs: 999, cleanupIntervalMs: 1000 } }
+    const { protection, clock, advance } = createProtection(options)
+    const known: number[] = []
+    onEachRing(clock, () => {
+      known.push(protection.getOverallStatus().totalPeers)
+      succeed(targetOf(protection, `target ${TARGETS - 1}`))
+    })
+    for (let target = 0; target < TARGETS; target++) protection.canAdmit(`target ${target}`)
+    advance(1000)
+    expect(known).toEqual([TARGETS - SLOTS_PER_TURN, TARGETS - 2 * SLOTS_PER_TURN, 1])
+    expect(protection.getPeerStatus(`target ${TARGETS - 1}`)).toBeDefined()
+    advance(999)
+    expect(known).toHaveLength(3)
+    advance(1)
+    expect(known.at(-1)).toBe(1)
+  })
+
+  test('keeps to the share that may be refused when a cleanup has ended', () => {
+    const clean = 2 * SLOTS_PER_TURN
+    const { protection, advance } = createProtection({
+      maxTargets: clean + 10,
+      maxEjectedShare: 0.2,
+      breaker: { timeoutMs: HOUR_MS },
+      health: { maxAgeMs: 999, cleanupIntervalMs: 1000 }
+    })
+    for (let target = 0; target < clean; target++) protection.canAdmit(`target ${target}`)
+    for (let bad = 0; bad < 10; bad++) protection.trip(`bad ${bad}`)
+    expect(protection.getOverallStatus()).toMatchObject({ ejectedPeers: 10, demotedPeers: 0 })
+    advance(1000)
+    expect(protection.getOverallStatus()).toMatchObject({ totalPeers: 10, ejectedPeers: 2, demotedPeers: 8 })
   })
 
   test('a target with a call under way is not forgotten', () => {
