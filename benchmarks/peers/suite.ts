@@ -187,6 +187,14 @@ export const workloads: readonly [NamedWorkload, ...NamedWorkload[]] = [
     isLong: true
   },
   {
+    name: 'narrow-file',
+    title: 'a UnixFS file of 64 blocks of 256 KiB, ten peers that send 1.25 MB/s each',
+    ...LARGE,
+    isFile: true,
+    bytesPerS: 1_250_000,
+    isLong: true
+  },
+  {
     name: 'overlap1',
     title: '100 blocks of 8 kB, three quarters with each of ten peers',
     ...TEN,

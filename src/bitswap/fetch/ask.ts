@@ -12,6 +12,8 @@ export class Ask {
   readonly multihash: string
   readonly kind: AskKind
   readonly askedAtMs: number
+  /** Its place among all that the peer was waited for then: 1 if there was nothing else. */
+  readonly place: number
   /** The call it is in the core's table. */
   readonly slot: number
   readonly token: number
@@ -39,6 +41,7 @@ export class Ask {
     this.askedAtMs = askedAtMs
     this.slot = slot
     this.token = token
+    this.place = supplier.waiting + 1
     this.isTrial = supplier.isOnTrial
     this.seenBytes = supplier.receivedBytes
   }

@@ -8,7 +8,7 @@ import { Hedge } from './hedge.ts'
 import { LiveAsks } from './live-asks.ts'
 import { PendingConnections } from './pending-connections.ts'
 import { pickProbe } from './probe.ts'
-import { pickAmongBest, type Ranked, rank, type Standing } from './ranking.ts'
+import { isAsGood, pickAmongBest, type Ranked, rank, type Standing } from './ranking.ts'
 import type { Relievable } from './relief.ts'
 import { Retry } from './retry.ts'
 import type { Supplier } from './supplier.ts'
@@ -64,6 +64,7 @@ export class BlockFetch implements ProgressListener, Relievable {
   /** Whether providers were looked for since those were last asked once more who have said nothing. */
   #isSearched = false
   readonly #connecting: PendingConnections
+  #isPatient = false
   #isOver = false
   #isAdvancing = false
   /** Whether others were asked while this node may have been cut off, and it has not shown since that it is not. */
@@ -89,6 +90,11 @@ export class BlockFetch implements ProgressListener, Relievable {
   /** Whether a peer is waited for. */
   get isWaiting(): boolean {
     return this.#live.size > 0
+  }
+
+  /** Whether it did better to wait for somebody who had no room, when it was last to ask. */
+  get isPatient(): boolean {
+    return this.#isPatient
   }
 
   get idleTrialSinceMs(): number | undefined {
@@ -342,6 +348,7 @@ export class BlockFetch implements ProgressListener, Relievable {
     // By a word nobody can be outrun.
     if (this.#live.size > late.length)
       for (const { supplier } of late) supplier.hedged(this.#context.deadlines.awakeMs)
+    this.#context.advanceAll()
   }
 
   get #isAnybodyKnown(): boolean {
@@ -359,13 +366,37 @@ export class BlockFetch implements ProgressListener, Relievable {
     const mayKnownHaveRoom = this.#candidates.mayKnownHaveRoom
     const isMeant = ({ supplier }: Ranked): boolean =>
       !except.has(supplier) && !(mayKnownHaveRoom && supplier.isFirstBlockDue)
-    return pickAmongBest(this.#ranked().filter(isMeant), this.#context.random)
+    const ranked = this.#ranked().filter(isMeant)
+    this.#isPatient = !this.isWaiting && this.#isBetterToWait(ranked[0])
+    return this.#isPatient ? undefined : pickAmongBest(ranked, this.#context.random)
+  }
+
+  /**
+   * Whether somebody is expected to deliver the block sooner than the best of those that have room, although he has none. Who is
+   * not known is asked instead, unless one that is known would soon have delivered all there is to fetch.
+   */
+  #isBetterToWait(best: Ranked | undefined): boolean {
+    const full =
+      best === undefined ? [] : this.#candidates.full().filter(supplier => this.#isReliable(supplier))
+    if (best === undefined || full.length === 0) return false
+    if (this.#isReliable(best.supplier))
+      return this.#rank([best.supplier, ...full])[0]!.supplier !== best.supplier
+    const { deadlines, wanted } = this.#context
+    const allMs = full.map(({ pace }) => pace.expectedMs(deadlines.awakeMs, Infinity, wanted))
+    return this.#standingOf(best.supplier) === 'UNKNOWN' && !isAsGood(best.costMs, Math.min(...allMs))
+  }
+
+  #isReliable(supplier: Supplier): boolean {
+    return supplier.pace.isKnown && this.#context.standing(supplier) === 'ORDINARY'
   }
 
   /** Who can be asked of those that stand best, the best first. */
   #ranked(): Ranked[] {
-    const now = this.#context.deadlines.awakeMs
-    return rank(this.#candidates.list(), this.multihash, this.#standingOf, now)
+    return this.#rank(this.#candidates.list())
+  }
+
+  #rank(suppliers: readonly Supplier[]): Ranked[] {
+    return rank(suppliers, this.multihash, this.#standingOf, this.#context.deadlines.awakeMs)
   }
 
   /** Nobody is left to ask: more are looked for, unless there will be some. */

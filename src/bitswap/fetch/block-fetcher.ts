@@ -34,6 +34,12 @@ const MAX_HEDGES_SAVED = 10
 /** Blocks remembered that were wanted of late. */
 const MAX_WANTED = 4096
 
+/** Who is outrun with a block, and gets on, is left so many that it is to send next: on a slow line, what it began to send. */
+const MAX_NEXT = 6
+
+/** If so many fetches in a row find that they do better to wait for somebody who has no room, others do that were to wait. */
+const MAX_PATIENT = 4
+
 /** Who is told how asking peers for blocks goes. */
 export type LoadObserver = Pick<AutoTuner, 'answered' | 'failed' | 'hedged' | 'hedgeRefused'>
 
@@ -177,7 +183,7 @@ export class BlockFetcher implements FetchContext {
 
   /** A peer that could not be asked may be asked again. */
   readmitted(): void {
-    this.#advanceAll()
+    this.advanceAll()
   }
 
   /** Looks for more providers of all that is being fetched: of those there are enough do not behave. */
@@ -195,8 +201,7 @@ export class BlockFetcher implements FetchContext {
     const supplier = this.#suppliers.get(link.key)
     if (supplier === undefined) return
     this.#noteLife()
-    supplier.receivedBytes += bytes
-    supplier.silentAtMs = -Infinity
+    supplier.heard(bytes, this.deadlines.awakeMs)
   }
 
   /** The peer said whether it has a block. Returns whether it was asked that by us. */
@@ -271,8 +276,23 @@ export class BlockFetcher implements FetchContext {
     this.#asks.takesLong(ask)
   }
 
+  advanceAll(): void {
+    let patient = 0
+    for (const fetch of [...this.#fetches.values()]) {
+      if (fetch.isWaiting || (fetch.isPatient && patient === MAX_PATIENT)) continue
+      // With thousands of fetches, most would find out at some cost that nobody has room.
+      if (this.#isEverybodyBusy) return
+      fetch.advance()
+      patient = fetch.isPatient ? patient + 1 : 0
+    }
+  }
+
   get isOutage(): boolean {
     return this.#verdicts.isOutage || this.#isQuiet
+  }
+
+  get wanted(): number {
+    return this.#fetches.size
   }
 
   get lastBlockMs(): number {
@@ -292,7 +312,8 @@ export class BlockFetcher implements FetchContext {
 
   outran(supplier: Supplier): void {
     supplier.outrun()
-    for (const ask of [...supplier.asks.values()])
+    const isGettingOn = this.deadlines.awakeMs - supplier.cameAtMs < this.hedgeAfterMs()
+    for (const ask of [...supplier.asks.values()].slice(isGettingOn ? MAX_NEXT : 0))
       this.#fetches.get(ask.multihash)?.hurry(ask.isSilent && this.#trials.isCheap)
   }
 
@@ -312,7 +333,7 @@ export class BlockFetcher implements FetchContext {
     this.#fetches.delete(fetch.multihash)
     this.#searches.delete(fetch)
     // Somebody may have room now, or nothing to do any more.
-    this.#advanceAll()
+    this.advanceAll()
     this.#relief.plan()
   }
 
@@ -322,15 +343,6 @@ export class BlockFetcher implements FetchContext {
       onProgress(progressOf())
     } catch (error) {
       this.#log.error('a listener failed - %e', error)
-    }
-  }
-
-  #advanceAll(): void {
-    for (const fetch of [...this.#fetches.values()]) {
-      if (fetch.isWaiting) continue
-      // With thousands of fetches, most would find out at some cost that nobody has room.
-      if (this.#isEverybodyBusy) return
-      fetch.advance()
     }
   }
 
@@ -358,12 +370,12 @@ export class BlockFetcher implements FetchContext {
   }
 
   #delivered(ask: Ask, bytes: number): void {
-    const { supplier, multihash, askedAtMs } = ask
+    const { supplier, askedAtMs } = ask
     const now = this.deadlines.awakeMs
     const elapsedMs = now - askedAtMs
     this.#host.onDelivered(supplier.link, this.#calls.wasRefused(ask))
     this.#asks.end(ask, SUCCESS)
-    supplier.delivered(multihash, elapsedMs, now, bytes)
+    supplier.delivered(ask, now, bytes)
     this.#host.load.answered(elapsedMs)
     this.#hedgeDelay.record(elapsedMs, this.#clock.now())
     this.#verdicts.delivered(now)
@@ -391,7 +403,7 @@ export class BlockFetcher implements FetchContext {
     supplier.outbox.close()
     this.#asks.failAll(supplier, fault)
     for (const fetch of this.#fetches.values()) fetch.forget(supplier)
-    this.#advanceAll()
+    this.advanceAll()
   }
 
   #broken(supplier: Supplier, error: unknown): void {

@@ -79,19 +79,29 @@ export class Candidates {
 
   /** Whether a peer can be asked, be its word due or not. */
   has(supplier: Supplier): boolean {
-    return (
-      !this.#asked.has(supplier) &&
-      !this.#lacking.has(supplier) &&
-      !(this.#believesOthers && supplier.lacks(this.#multihash)) &&
-      !supplier.isFull &&
-      this.#context.mayAsk(supplier)
-    )
+    return !supplier.isFull && this.#isMeant(supplier)
   }
 
   /** Who can be asked, except those whose word is due. */
   list(): Supplier[] {
-    return [...this.#context.suppliers()].filter(
-      supplier => this.has(supplier) && !this.#wantsWord.has(supplier)
+    return this.#wordless().filter(supplier => this.has(supplier))
+  }
+
+  /** Who could be asked if it had room, except those whose word is due. */
+  full(): Supplier[] {
+    return this.#wordless().filter(supplier => supplier.isFull && this.#isMeant(supplier))
+  }
+
+  #wordless(): Supplier[] {
+    return [...this.#context.suppliers()].filter(supplier => !this.#wantsWord.has(supplier))
+  }
+
+  #isMeant(supplier: Supplier): boolean {
+    return (
+      !this.#asked.has(supplier) &&
+      !this.#lacking.has(supplier) &&
+      !(this.#believesOthers && supplier.lacks(this.#multihash)) &&
+      this.#context.mayAsk(supplier)
     )
   }
 

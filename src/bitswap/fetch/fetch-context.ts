@@ -11,6 +11,8 @@ export interface FetchContext extends CandidateContext, HedgeContext, ProbeConte
   readonly random: () => number
   /** Whether nothing arrives from so many that this node may be cut off. */
   readonly isOutage: boolean
+  /** How many blocks are being fetched. */
+  readonly wanted: number
   /** When a block came last, whichever and from whomever, in ms awake. */
   readonly lastBlockMs: number
   standing(supplier: Supplier): Standing
@@ -20,6 +22,8 @@ export interface FetchContext extends CandidateContext, HedgeContext, ProbeConte
   withdraw(supplier: Supplier, fetch: BlockFetch): void
   /** Notes that a peer takes longer than most. */
   isTakingLong(ask: Ask): void
+  /** Lets all fetches ask whom they can: somebody is not as quick as was expected. */
+  advanceAll(): void
   /** Whether a second request may be made now. */
   takeHedge(): boolean
   /** Notes that another was quicker with a block that a peer is waited for. */

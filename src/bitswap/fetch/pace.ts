@@ -6,12 +6,18 @@ const BOUND_HALF_LIFE_MS = 30_000
 /** By doubling no more than this is expected, in ms: the least upper bound that TCP may set to its timeout (RFC 6298, 2.5). */
 const MAX_DOUBLED_MS = 60_000
 
+/** Weight of one block in what a block takes. */
+const BLOCK_GAIN = 1 / 8
+
 /** Weight of one answer in how often a peer has what it is asked for. */
 const HIT_GAIN = 1 / 8
 
 /** How soon a peer can be expected to deliver a block. It ranks peers, and is held against nobody. */
 export class Pace {
   readonly #time = new ResponseTime()
+  /** What it takes for each of the blocks that it is asked for at once; and the least that it ever took for one of them to come. */
+  #blockMs = 0
+  #leastMs = Infinity
   #boundMs = 0
   #boundAtMs = 0
   #hitShare = 1
@@ -31,8 +37,11 @@ export class Pace {
     return this.#hitShare
   }
 
-  /** It delivered a block that was asked for `elapsedMs` before. */
-  delivered(elapsedMs: number): void {
+  /** It delivered a block that was asked for `elapsedMs` before. @param place - among all it was waited for then: 1 for the only one */
+  delivered(elapsedMs: number, place: number): void {
+    const blockMs = elapsedMs / place
+    this.#blockMs += (this.isKnown ? BLOCK_GAIN : 1) * (blockMs - this.#blockMs)
+    this.#leastMs = Math.min(this.#leastMs, elapsedMs)
     this.#time.sample(elapsedMs)
     this.#boundMs = 0
     this.#hitShare += HIT_GAIN * (1 - this.#hitShare)
@@ -63,10 +72,12 @@ export class Pace {
    * Expected time to a block, in ms.
    *
    * @param unknownMs - what is assumed of a peer that never delivered
+   * @param waiting - how much it is waited for already
    */
-  expectedMs(nowMs: number, unknownMs: number): number {
-    const meanMs = this.#time.isKnown ? this.#time.meanMs : unknownMs
-    return Math.max(meanMs, this.#boundAt(nowMs))
+  expectedMs(nowMs: number, unknownMs: number, waiting = 0): number {
+    const blockMs = this.isKnown ? this.#blockMs : unknownMs
+    const queuedMs = Math.max(blockMs, this.#boundAt(nowMs)) * (1 + waiting)
+    return this.isKnown ? Math.max(this.#leastMs, queuedMs) : queuedMs
   }
 
   #expectAtLeast(ms: number, nowMs: number): void {

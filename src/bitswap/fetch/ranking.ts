@@ -49,7 +49,7 @@ export function rank(
   const costOf = (supplier: Supplier): number => {
     const { pace, waiting } = supplier
     const share = supplier.hasPromised(multihash) ? 1 : isPromised ? UNPROMISED_SHARE : pace.hitShare
-    return (Math.max(1, pace.expectedMs(nowMs, assumedMs(supplier))) * (1 + waiting)) / share
+    return Math.max(1 + waiting, pace.expectedMs(nowMs, assumedMs(supplier), waiting)) / share
   }
   return best
     .map(supplier => ({ supplier, costMs: costOf(supplier) }))

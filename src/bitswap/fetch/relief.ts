@@ -71,7 +71,8 @@ function relieve(fetches: Iterable<Relievable>, suppliers: Iterable<Supplier>, n
       // It may have been relieved; or ended by who was told that a peer was asked for another.
       const { idleTrialSinceMs = Infinity } = fetch
       const restMs = idleTrialSinceMs + usualMs - nowMs
-      if (restMs > 0) leastMs = Math.min(leastMs, restMs)
+      // In whole ms, or what is left of it by rounding would never be over.
+      if (restMs > 0) leastMs = Math.min(leastMs, Math.ceil(restMs))
       else if (fetch.askAlso(supplier)) break
     }
   }

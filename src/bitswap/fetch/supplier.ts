@@ -4,12 +4,19 @@ import type { Outbox } from './outbox.ts'
 import { Pace } from './pace.ts'
 import { TRIAL_BYTES } from './trial-budget.ts'
 
-/** How much a peer is asked at once: one that is not known yet, and at most. The latter is Bitcoin Core's, for one peer. */
-const MIN_WINDOW = 4
-const MAX_WINDOW = 16
+/**
+ * How much a peer is asked at once: one that is not known yet, one that has delivered for the first time (TCP begins with as much:
+ * RFC 6928), and at most. With each block it is one more, which doubles it each round trip (TCP's slow start: RFC 5681, 3.1).
+ */
+const UNKNOWN_WINDOW = 4
+const FIRST_WINDOW = 10
+const MAX_WINDOW = 64
 
 /** A peer is tried out until it has delivered so many blocks or bytes: that it sent one does not tell that it goes on. */
 const TRIAL_BLOCKS = 4
+
+/** So many bytes count as a part of a block that is on its way: not what somebody sends only to seem to get on. */
+const PART_BYTES = 16_384
 
 /** Hashes remembered of what a peer has or lacks, each. */
 const MAX_REMEMBERED = 4096
@@ -25,11 +32,13 @@ export class Supplier {
   readonly #promises = new Set<string>()
   /** What it said it lacks. */
   readonly #lacks = new Set<string>()
-  #window = MIN_WINDOW
+  #window = UNKNOWN_WINDOW
   #deliveredBlocks = 0
   #deliveredBytes = 0
-  /** Bytes of Bitswap it sent. */
+  /** Bytes of Bitswap it sent; and when, in ms awake, and up to which of them a part of a block came last. */
   receivedBytes = 0
+  #lastPartMs = -Infinity
+  #partBytes = 0
   /** When it last was found not to have answered in time, in ms awake, if it has sent nothing since it was asked. */
   silentAtMs = -Infinity
   /** When it was last asked for anything, and when it last delivered a block, in ms awake. */
@@ -80,6 +89,15 @@ export class Supplier {
     return this.#lacks.has(multihash)
   }
 
+  /** It sent so many bytes. */
+  heard(bytes: number, nowMs: number): void {
+    this.receivedBytes += bytes
+    this.silentAtMs = -Infinity
+    if (this.receivedBytes - this.#partBytes < PART_BYTES) return
+    this.#partBytes = this.receivedBytes
+    this.#lastPartMs = nowMs
+  }
+
   /** It said whether it has a block. */
   told(multihash: string, has: boolean): void {
     remember(has ? this.#promises : this.#lacks, multihash)
@@ -87,19 +105,27 @@ export class Supplier {
     if (!has) this.pace.lacked()
   }
 
-  delivered(multihash: string, elapsedMs: number, nowMs: number, bytes: number): void {
+  delivered({ multihash, askedAtMs, place }: Ask, nowMs: number, bytes: number): void {
     this.#deliveredBlocks++
     this.#deliveredBytes += bytes
     this.lastDeliveredMs = nowMs
     this.#isOutrun = false
     this.#promises.delete(multihash)
-    this.#window = this.pace.isKnown ? Math.min(MAX_WINDOW, this.#window + 1) : MAX_WINDOW
-    this.pace.delivered(elapsedMs)
+    this.#window = this.pace.isKnown ? Math.min(MAX_WINDOW, this.#window + 1) : FIRST_WINDOW
+    this.pace.delivered(nowMs - askedAtMs, place)
   }
 
-  /** When it last gave reason to wait for what else it was asked, in ms awake: by a block, or since one of them is being looked into. */
+  /**
+   * When it last gave reason to wait for what else it was asked, in ms awake: by a block or a part of one, or since one of them is
+   * being looked into.
+   */
   get promisingAtMs(): number {
-    return Math.max(this.lastDeliveredMs, this.#hedgedAtMs)
+    return Math.max(this.cameAtMs, this.#hedgedAtMs)
+  }
+
+  /** When a block or a part of one came last, in ms awake. */
+  get cameAtMs(): number {
+    return Math.max(this.lastDeliveredMs, this.#lastPartMs)
   }
 
   /** Another is asked as well for a block it is waited for: how that ends tells of all it was asked. */

@@ -4,6 +4,7 @@ import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { describe, expect, test } from 'vitest'
 import type { FetchProgress } from '../../../src/bitswap/fetch/fetch-progress.ts'
+import { readMultihash } from '../../../src/bitswap/multihash.ts'
 import { tripAt } from '../../../src/core/index.ts'
 import { blockOf } from '../support/messages.ts'
 import { peerOf } from '../support/peers.ts'
@@ -11,6 +12,9 @@ import { Bench, blocks, type FakePeer, NOTHING, REST_MS, withKnown } from './sup
 
 /** A second peer is asked after this long while nothing is known of any, in ms. */
 const UNKNOWN_HEDGE_MS = 250
+
+/** As much as is asked at once of a peer that is known: ten, and one more for each block after the first that it was taught by. */
+const WINDOW = 29
 
 /** More providers are connected to when nothing came from anybody for this long, in ms. */
 const MORE_AFTER_MS = 100
@@ -234,12 +238,114 @@ describe('a peer that is known', () => {
     const [a] = (await withKnown(bench, 200)) as [FakePeer]
     useUpTrials(bench)
     const [b] = bench.connect(1) as [FakePeer]
-    for (let number = 0; number < 20; number++) bench.get(number)
+    for (let number = 0; number < WINDOW + 3; number++) bench.get(number)
     await bench.settle()
-    expect([a.takeLines().length, b.takeLines()]).toEqual([16, ['want 1']])
+    expect([a.takeLines().length, b.takeLines()]).toEqual([WINDOW, ['want 1']])
     await b.send(1)
     await bench.settle()
-    expect(b.takeLines()).toEqual(['want 17', 'want 18', 'want 19'])
+    expect(b.takeLines()).toEqual([`want ${WINDOW + 1}`, `want ${WINDOW + 2}`])
+  })
+
+  test('is left what it is to send next, if it gets on and another was quicker with a block', async () => {
+    const bench = new Bench({ hedgeShare: 1 })
+    const [a, b] = (await withKnown(bench, 10, 10)) as [FakePeer, FakePeer]
+    useUpTrials(bench)
+    bench.protection.isolate(b.link.key)
+    for (let number = 0; number < 10; number++) bench.get(number)
+    await bench.settle()
+    expect(a.takeLines()).toHaveLength(10)
+    bench.protection.release(b.link.key)
+    await bench.advance(40)
+    a.trickle(16_384)
+    await bench.advance(40)
+    expect(b.takeLines()).toEqual([])
+    await b.send(0)
+    await bench.settle()
+    expect(b.takeLines().filter(line => line.startsWith('want'))).toEqual(['want 7', 'want 8', 'want 9'])
+  })
+
+  describe('and has no room', () => {
+    const wanted = WINDOW + 10
+
+    /** Peers that take so long, all blocks wanted, and how much each was asked for. */
+    async function withWanted(bench: Bench, ...everyMs: readonly number[]): Promise<FakePeer[]> {
+      const peers = await withKnown(bench, ...everyMs)
+      useUpTrials(bench)
+      for (let number = 0; number < wanted; number++) bench.get(number)
+      await bench.settle()
+      return peers
+    }
+
+    test('is waited for, if another would take longer', async () => {
+      const bench = new Bench({ hedgeShare: 0 })
+      const [a, b] = (await withWanted(bench, 10, 1_000)) as [FakePeer, FakePeer]
+      expect([a.takeLines().length, b.takeLines()]).toEqual([WINDOW, []])
+      await a.send(0)
+      await bench.settle()
+      // It has room again, for one more with each block.
+      expect([a.takeLines(), b.takeLines()]).toEqual([[`want ${WINDOW}`, `want ${WINDOW + 1}`], []])
+    })
+
+    test('is not waited for, if another would take less', async () => {
+      const bench = new Bench({ hedgeShare: 0 })
+      const [a, b] = (await withWanted(bench, 100, 1_000)) as [FakePeer, FakePeer]
+      expect(a.takeLines()).toHaveLength(WINDOW)
+      // Three for which it takes as long as the other for thirty, and those that it was asked for while it was as good.
+      expect(b.takeLines().length).toBeGreaterThanOrEqual(3)
+    })
+
+    test('is not waited for, if another says that he has the block', async () => {
+      const bench = new Bench({ hedgeShare: 0 })
+      const [, b] = (await withWanted(bench, 10, 1_000)) as [FakePeer, FakePeer]
+      const [supplier] = [...bench.fetcher.suppliers()].filter(({ link }) => link === b.link)
+      const number = wanted
+      supplier!.told(readMultihash(blocks[number]!.cid.bytes)!, true)
+      bench.get(number)
+      await bench.settle()
+      expect(b.takeLines()).toEqual([`want ${number}`])
+    })
+
+    test('is not waited for any longer when it is late', async () => {
+      const bench = new Bench({ hedgeShare: 0 })
+      const [a, b] = (await withWanted(bench, 10, 60)) as [FakePeer, FakePeer]
+      const before = b.takeLines().length
+      a.takeLines()
+      expect(before).toBeLessThan(10)
+      await pass(bench, b, 100)
+      expect(before + b.takeLines().length).toBe(10)
+    })
+
+    test('is waited for by what is wanted, and not by what is late', async () => {
+      const bench = new Bench({ hedgeShare: 1 })
+      const [slow] = (await withKnown(bench, 5_000)) as [FakePeer]
+      // What counts as late does not depend on that any more.
+      await bench.advance(130_000)
+      const [, other] = (await withWanted(bench, 10, 10)) as [FakePeer, FakePeer]
+      for (let number = wanted; number < 2 * WINDOW + 2; number++) bench.get(number)
+      await bench.settle()
+      expect(slow.takeLines()).not.toContain('want 0')
+      for (let passedMs = 0; passedMs < 100; passedMs += 10) {
+        other.trickle(1)
+        await bench.advance(10)
+      }
+      expect(slow.takeLines()).toContain('want 0')
+    })
+
+    test.each([
+      [4, 0],
+      [5, 1]
+    ])(
+      'at %d ms a block, %d of sixty are asked of one that is new: if it would take longer than a quarter of a second',
+      async (everyMs, count) => {
+        const bench = new Bench({ hedgeShare: 0 })
+        await withKnown(bench, everyMs)
+        useUpTrials(bench)
+        const [b] = bench.connect(1) as [FakePeer]
+        for (let number = 0; number < 60; number++) bench.get(number)
+        await bench.settle()
+        expect(b.takeLines()).toHaveLength(count)
+      }
+    )
   })
 
   /** Peers that are known to take 150 ms, while it takes much longer until anything counts as late. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Candidates } from '../../../src/bitswap/fetch/candidates.ts'
 import type { Supplier } from '../../../src/bitswap/fetch/supplier.ts'
-import { ask, MULTIHASH, supplierOf } from './support/suppliers.ts'
+import { ask, deliver, MULTIHASH, supplierOf } from './support/suppliers.ts'
 
 /** As much as is asked at once of a peer that is not known. */
 const FIRST_WINDOW = 4
@@ -121,6 +121,29 @@ describe('somebody has only to have room', () => {
   })
 })
 
+describe('those who could be asked if they had room', () => {
+  test('are those who have none', () => {
+    const { candidates, first } = create()
+    expect(candidates.full()).toEqual([])
+    fill(first)
+    expect(candidates.full()).toEqual([first])
+    expect(candidates.list()).not.toContain(first)
+  })
+
+  test.each<[string, (bench: ReturnType<typeof create>) => void]>([
+    ['was asked', ({ candidates, first }) => candidates.asked(first)],
+    ['lacks the block', ({ first }) => first.told(MULTIHASH, false)],
+    ['has said so to this fetch', ({ candidates, first }) => candidates.lacked(first)],
+    ['may not be asked', ({ refused, first }) => refused.add(first)],
+    ['has still to say whether he has it', ({ candidates, first }) => candidates.askedForWord(first)]
+  ])('but not who %s', (_, change) => {
+    const bench = create()
+    fill(bench.first)
+    change(bench)
+    expect(bench.candidates.full()).toEqual([])
+  })
+})
+
 describe('somebody known has only to have room', () => {
   test('not if he never delivered a block', () => {
     expect(create(1).candidates.mayKnownHaveRoom).toBe(false)
@@ -128,7 +151,7 @@ describe('somebody known has only to have room', () => {
 
   test('if he did, and has no room', () => {
     const { candidates, first } = create(1)
-    first.delivered('another', 10, 0, 8_192)
+    deliver(first)
     fill(first)
     expect(candidates.mayKnownHaveRoom).toBe(true)
     candidates.asked(first)

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { LiveAsks } from '../../../src/bitswap/fetch/live-asks.ts'
 import type { Supplier } from '../../../src/bitswap/fetch/supplier.ts'
-import { ask, MULTIHASH, supplierOf } from './support/suppliers.ts'
+import { ask, deliver, MULTIHASH, supplierOf } from './support/suppliers.ts'
 
 /** A peer that is no longer tried out. */
 function proven(number: number): Supplier {
   const supplier = supplierOf(number, 10)
-  while (supplier.isOnTrial) supplier.delivered('another', 10, 0, 8_192)
+  while (supplier.isOnTrial) deliver(supplier)
   return supplier
 }
 

@@ -5,7 +5,7 @@ const HALF_LIFE_MS = 30_000
 
 function after(...deliveredMs: readonly number[]): Pace {
   const pace = new Pace()
-  for (const ms of deliveredMs) pace.delivered(ms)
+  for (const ms of deliveredMs) pace.delivered(ms, 1)
   return pace
 }
 
@@ -22,6 +22,25 @@ describe('what is expected', () => {
     expect(pace.isKnown).toBe(true)
     expect(pace.expectedMs(0, 70)).toBe(110)
     expect(pace.usualMs).toBe(110 + 4 * 57.5)
+  })
+
+  test('is as much more as it is waited for already', () => {
+    expect(after(100).expectedMs(0, 70, 3)).toBe(400)
+    expect(after().expectedMs(0, 70, 3)).toBe(280)
+    const late = after(100)
+    late.tookLongerThan(400, 0)
+    expect(late.expectedMs(0, 70, 3)).toBe(1_600)
+  })
+
+  test('is shared by all that it was asked for at once, but no less than what it ever took', () => {
+    const pace = after(100)
+    // Three came together.
+    for (const place of [1, 2, 3]) pace.delivered(100, place)
+    const blockMs = [1, 2, 3].reduce((ms, place) => ms + (100 / place - ms) / 8, 100)
+    expect(pace.expectedMs(0, 70, 3)).toBe(4 * blockMs)
+    expect(pace.expectedMs(0, 70)).toBe(100)
+    // What nearly all take is not.
+    expect(pace.usualMs).toBeGreaterThanOrEqual(100)
   })
 
   test('is no less than what it has taken already', () => {
@@ -99,7 +118,7 @@ describe('what is expected', () => {
   test('forgets delays with the next block', () => {
     const pace = after(100)
     pace.wasSilentFor(800, 1_000)
-    pace.delivered(100)
+    pace.delivered(100, 1)
     expect(pace.expectedMs(0, 70)).toBe(100)
   })
 })
@@ -115,7 +134,7 @@ describe('how much a peer has', () => {
     expect(pace.hitShare).toBe(7 / 8)
     pace.lacked()
     expect(pace.hitShare).toBe((7 / 8) ** 2)
-    pace.delivered(10)
+    pace.delivered(10, 1)
     expect(pace.hitShare).toBe(1 - (1 - (7 / 8) ** 2) * (7 / 8))
   })
 

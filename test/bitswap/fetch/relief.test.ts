@@ -28,7 +28,17 @@ class FakeFetch implements Relievable {
 
 /** Blocks that are waited for, by since when of those only who are tried out. */
 function create(suppliers: readonly Supplier[], ...sincesMs: ReadonlyArray<number | undefined>) {
+  return createAt(0, suppliers, ...sincesMs)
+}
+
+/** @param startMs - when time begins to count, on the clock */
+function createAt(
+  startMs: number,
+  suppliers: readonly Supplier[],
+  ...sincesMs: ReadonlyArray<number | undefined>
+) {
   const clock = new ManualClock()
+  clock.advance(startMs)
   const deadlines = new Deadlines(clock)
   // Without any deadline their time stands still.
   deadlines.add(60_000, () => {})
@@ -54,6 +64,19 @@ test('who is known and has nothing to do takes one block each, of those that wai
   relief.plan()
   clock.advance(0)
   expect(fetches.map(({ asked }) => asked.length)).toEqual([1, 0, 1, 0])
+})
+
+test('a wait is over, be it by rounding a little less than was meant', () => {
+  const { relief, clock, asked } = createAt(773 / 7, [supplierOf(1, 559 / 9)], 29)
+  clock.advance(71)
+  const schedule = vi.spyOn(clock, 'schedule')
+  schedule.mockImplementation((callback, delayMs) => {
+    if (schedule.mock.calls.length > 100) throw new Error('It goes on for ever')
+    return ManualClock.prototype.schedule.call(clock, callback, delayMs)
+  })
+  relief.plan()
+  clock.advance(100)
+  expect(asked()).toEqual([[0]])
 })
 
 test('not before it would have delivered by itself', () => {

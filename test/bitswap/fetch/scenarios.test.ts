@@ -89,6 +89,63 @@ describe('S0 all are well', () => {
   })
 })
 
+describe('lines', () => {
+  const LARGE = { blocks: 65, sizeBytes: 262_144, limitMs: 60_000 }
+  const rates = [300_000, 1_250_000, 5_000_000, 12_500_000]
+  const delays = [10, 60, 200]
+
+  /** How long it takes at least, in ms, if all send all the time. */
+  function leastMs(peers: readonly PeerPlan[], blocks: number): number {
+    const bytesPerS = peers.reduce((sum, peer) => sum + peer.bytesPerS!, 0)
+    return (1_000 * blocks * LARGE.sizeBytes) / bytesPerS
+  }
+
+  function narrow(seed: number, behaviour?: PeerPlan['behaviour']): PeerPlan[] {
+    return mixed(behaviour === undefined ? 0 : 5, behaviour ?? (() => 'GOOD'), seed).map(peer => ({
+      ...peer,
+      bytesPerS: 1_250_000
+    }))
+  }
+
+  function different(seed: number): PeerPlan[] {
+    const random = randomOf(seed)
+    const oneOf = (values: readonly number[]): number => values[Math.floor(random() * values.length)]!
+    return Array.from({ length: PEERS }, () => ({ delayMs: oneOf(delays), bytesPerS: oneOf(rates) }))
+  }
+
+  test.each(SEEDS)(
+    'that are slow are all used, each block once, if all are wanted at once: seed %d',
+    async seed => {
+      const peers = narrow(seed)
+      const outcome = await simulate({ seed, peers, ...LARGE, concurrency: LARGE.blocks })
+      expect(outcome.delivered).toBe(LARGE.blocks)
+      expect(outcome.totalMs).toBeLessThan(2 * leastMs(peers, LARGE.blocks))
+      expect(outcome.sentBlocks).toBeLessThanOrEqual(1.2 * LARGE.blocks)
+      expect(outcome.faults).toEqual([])
+    }
+  )
+
+  test.each(SEEDS)('of which half fall silent hold nobody up for long: seed %d', async seed => {
+    const peers = narrow(seed, turning('STALL', 4))
+    const outcome = await simulate({ seed, peers, ...LARGE, concurrency: LARGE.blocks })
+    expect(outcome.delivered).toBe(LARGE.blocks)
+    expect(outcome.totalMs).toBeLessThan(2 * leastMs(peers.slice(5), LARGE.blocks))
+    expect(outcome.sentBlocks).toBeLessThanOrEqual(1.15 * LARGE.blocks)
+  })
+
+  test.each(SEEDS)(
+    'that are as different as can be are used as much as each can take: seed %d',
+    async seed => {
+      const peers = different(seed)
+      const blocks = 257
+      const outcome = await simulate({ seed, peers, ...LARGE, blocks, concurrency: blocks })
+      expect(outcome.delivered).toBe(blocks)
+      expect(outcome.totalMs).toBeLessThan(4 * leastMs(peers, blocks))
+      expect(outcome.sentBlocks).toBeLessThanOrEqual(1.15 * blocks)
+    }
+  )
+})
+
 test.each(SEEDS)(
   'S3 a block takes at most three times what most take, and a deadline: seed %d',
   async seed => {

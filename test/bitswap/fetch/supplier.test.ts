@@ -7,12 +7,11 @@ import { Deadlines } from '../../../src/core/deadlines.ts'
 import { ManualClock } from '../../../src/core/index.ts'
 import { cidOf } from '../support/messages.ts'
 import { peerOf } from '../support/peers.ts'
+import { deliver } from './support/suppliers.ts'
 
-const FIRST_WINDOW = 4
-const MAX_WINDOW = 16
+const MAX_WINDOW = 64
 const MAX_REMEMBERED = 4096
-
-const BLOCK_BYTES = 8_192
+const PART_BYTES = 16_384
 
 function createSupplier() {
   const outbox = new Outbox(new Deadlines(new ManualClock()), {
@@ -38,28 +37,35 @@ test('it is known by the key of its peer', () => {
 })
 
 describe('asked at once', () => {
-  test('are four blocks at first, sixteen once one has arrived, and after a failure one more with each', () => {
+  test('are four blocks at first, ten once one has arrived, one more with each after that, and 64 at most', () => {
     const { supplier, fill } = createSupplier()
     const windows = [fill()]
-    supplier.delivered('a', 10, 0, BLOCK_BYTES)
-    windows.push(fill())
-    supplier.failed()
-    for (let block = 0; block < 10; block++) {
+    for (let block = 0; block < MAX_WINDOW; block++) {
+      deliver(supplier)
       windows.push(fill())
-      supplier.delivered('a', 10, 0, BLOCK_BYTES)
     }
-    expect(windows).toEqual([4, 16, 8, 9, 10, 11, 12, 13, 14, 15, 16, 16])
+    expect(windows.slice(0, 5)).toEqual([4, 10, 11, 12, 13])
+    expect(windows.slice(53)).toEqual([62, 63, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64])
   })
 
   test('are half as many after each failure, and one at least', () => {
     const { supplier, fill } = createSupplier()
-    for (let block = FIRST_WINDOW; block < MAX_WINDOW; block++) supplier.delivered('a', 10, 0, BLOCK_BYTES)
-    const windows = Array.from({ length: 6 }, () => {
+    for (let block = 0; block < MAX_WINDOW; block++) deliver(supplier)
+    const windows = Array.from({ length: 8 }, () => {
       const window = fill()
       supplier.failed()
       return window
     })
-    expect(windows).toEqual([16, 8, 4, 2, 1, 1])
+    expect(windows).toEqual([64, 32, 16, 8, 4, 2, 1, 1])
+  })
+
+  test('are one more with each block after a failure, too', () => {
+    const { supplier, fill } = createSupplier()
+    deliver(supplier)
+    supplier.failed()
+    const windows = [fill()]
+    deliver(supplier)
+    expect([...windows, fill()]).toEqual([5, 6])
   })
 
   test('do not count what is overdue', () => {
@@ -96,7 +102,7 @@ describe('its first block', () => {
 
   test('is not due when there was one', () => {
     const { supplier } = createSupplier()
-    supplier.delivered('b', 10, 0, BLOCK_BYTES)
+    deliver(supplier, { multihash: 'b' })
     ask(supplier, 'BLOCK')
     expect(supplier.isFirstBlockDue).toBe(false)
   })
@@ -111,9 +117,29 @@ test.each([
   const { supplier } = createSupplier()
   for (let block = 0; block < blocks; block++) {
     expect(supplier.isOnTrial).toBe(true)
-    supplier.delivered('a', 10, 0, bytes)
+    deliver(supplier, { bytes })
   }
   expect(supplier.isOnTrial).toBe(false)
+})
+
+describe('gives reason to wait for it', () => {
+  test('with each part of a block', () => {
+    const { supplier } = createSupplier()
+    expect(supplier.promisingAtMs).toBe(-Infinity)
+    supplier.heard(PART_BYTES, 100)
+    expect(supplier.promisingAtMs).toBe(100)
+    supplier.heard(PART_BYTES / 2, 200)
+    expect(supplier.promisingAtMs).toBe(100)
+    supplier.heard(PART_BYTES / 2, 300)
+    expect(supplier.promisingAtMs).toBe(300)
+    expect(supplier.receivedBytes).toBe(2 * PART_BYTES)
+  })
+
+  test('with a block, be it as small as can be', () => {
+    const { supplier } = createSupplier()
+    deliver(supplier, { atMs: 400, bytes: 1 })
+    expect(supplier.promisingAtMs).toBe(400)
+  })
 })
 
 describe('what it says', () => {
@@ -140,7 +166,7 @@ describe('what it says', () => {
   test('is kept with a block that arrives', () => {
     const { supplier } = createSupplier()
     supplier.told('a', true)
-    supplier.delivered('a', 10, 500, BLOCK_BYTES)
+    deliver(supplier, { multihash: 'a', atMs: 500 })
     expect(supplier.hasPromised('a')).toBe(false)
     expect(supplier.lastDeliveredMs).toBe(500)
     expect(supplier.pace.expectedMs(0, 99)).toBe(10)

@@ -34,6 +34,8 @@ export type Behaviour =
 export interface PeerPlan {
   /** From a want to its answer, in ms. */
   readonly delayMs: number
+  /** How much it can send; as much as it likes if not given. */
+  readonly bytesPerS?: number
   /** Whether it has the block of that number; all if not given. */
   readonly has?: (number: number) => boolean
   /** What it does with its next want; always good if not given. */
@@ -45,6 +47,8 @@ export interface Plan {
   readonly seed: number
   readonly peers: readonly PeerPlan[]
   readonly blocks: number
+  /** Size of each block, but that the first is as small as a root is; all are as small as can be if not given. */
+  readonly sizeBytes?: number
   /** Blocks fetched at once; the first is fetched alone, as a root is. */
   readonly concurrency?: number
   /** After this it is over, in ms of virtual time. */
@@ -73,11 +77,17 @@ const STEP_MS = 5
 /** How long a stream takes to open, in ms. */
 const OPEN_MS = 2
 
-const blocks: TestBlock[] = []
+/** A line lets so much through at a time. */
+const PART_BYTES = 65_536
+
+const blocksBySize = new Map<number | undefined, TestBlock[]>()
 
 /** The same blocks for all simulations. */
-async function makeBlocks(count: number): Promise<readonly TestBlock[]> {
-  while (blocks.length < count) blocks.push(await blockOf(blocks.length))
+async function makeBlocks(count: number, sizeBytes: number | undefined): Promise<readonly TestBlock[]> {
+  const blocks = blocksBySize.get(sizeBytes) ?? []
+  blocksBySize.set(sizeBytes, blocks)
+  while (blocks.length < count)
+    blocks.push(await blockOf(blocks.length, blocks.length === 0 ? undefined : sizeBytes))
   return blocks.slice(0, count)
 }
 
@@ -100,6 +110,8 @@ class SimulatedPeer {
   #served = 0
   #isConnected = false
   readonly #wants = new Set<string>()
+  /** What is to go over its line, the first of them already does. */
+  readonly #queued: Array<{ readonly multihash: string; readonly number: number }> = []
   readonly #connection: FakeConnection
 
   constructor(simulation: Simulation, link: PeerLink, plan: PeerPlan) {
@@ -178,7 +190,43 @@ class SimulatedPeer {
     else if (behaviour === 'DRIP') this.#drip(later)
     else if (!has || entry.isHave || behaviour === 'LIE') later(() => this.#tell(cid, has))
     else if (behaviour === 'SLOW') later(() => this.#send(number, false), delayMs + 2_000)
+    else if (this.#plan.bytesPerS !== undefined) later(() => this.#queue(multihash, number))
     else later(() => this.#send(number, behaviour === 'CORRUPT'))
+  }
+
+  /** Sends a block over the line, after all that is to go over it before, if it is still wanted by then. */
+  #queue(multihash: string, number: number): void {
+    this.#queued.push({ multihash, number })
+    if (this.#queued.length === 1) this.#sendNext()
+  }
+
+  #sendNext(): void {
+    const next = this.#queued[0]
+    if (next === undefined) return
+    const onSent = (): void => {
+      this.#queued.shift()
+      this.#sendNext()
+    }
+    if (this.#isConnected && this.#wants.has(next.multihash)) this.#transmit(next.number, 0, onSent)
+    else onSent()
+  }
+
+  /** Sends the rest of a block, of which so many bytes are sent. */
+  #transmit(number: number, sentBytes: number, onSent: () => void): void {
+    const restBytes = this.#simulation.blocks[number]!.data.length - sentBytes
+    const bytes = Math.min(restBytes, PART_BYTES)
+    this.#simulation.clock.schedule(
+      () => {
+        if (bytes < restBytes) {
+          this.#heard(bytes)
+          this.#transmit(number, sentBytes + bytes, onSent)
+        } else {
+          this.#send(number, false)
+          onSent()
+        }
+      },
+      (1_000 * bytes) / this.#plan.bytesPerS!
+    )
   }
 
   #drip(later: (action: () => void, ms?: number) => void): void {
@@ -284,7 +332,7 @@ class Simulation {
 
 /** Fetches blocks from simulated peers. */
 export async function simulate(plan: Plan): Promise<Outcome> {
-  const testBlocks = await makeBlocks(plan.blocks)
+  const testBlocks = await makeBlocks(plan.blocks, plan.sizeBytes)
   const simulation = new Simulation(plan, testBlocks)
   const { clock, fetcher } = simulation
   const end = new AbortController()

@@ -19,8 +19,17 @@ export function supplierOf(number: number, blockMs?: number): Supplier {
     onBroken: () => {}
   })
   const supplier = new Supplier(new PeerLinks().claim(peerOf(number)), outbox)
-  if (blockMs !== undefined) supplier.delivered('another', blockMs, 0, BLOCK_BYTES)
+  if (blockMs !== undefined) deliver(supplier, { elapsedMs: blockMs })
   return supplier
+}
+
+/** Has it deliver a block that it was asked for `elapsedMs` before. */
+export function deliver(
+  supplier: Supplier,
+  { multihash = 'another', elapsedMs = 10, atMs = 0, bytes = BLOCK_BYTES } = {}
+): void {
+  const made = new Ask(supplier, cidOf(0), multihash, 'BLOCK', atMs - elapsedMs, 0, 0)
+  supplier.delivered(made, atMs, bytes)
 }
 
 /** Asks it as a fetch does, but that no call in the core comes of it. */
