@@ -3,7 +3,7 @@ import type { Connection, Stream } from '@libp2p/interface'
 import { LengthPrefixedDecoder } from '@libp2p/utils'
 import { CID } from 'multiformats/cid'
 import type { Block } from '../../src/cli/swarm/blocks.ts'
-import { dripMessage, sendMessage } from './answer-stream.ts'
+import { dripMessage, type Passage, sendMessage } from './answer-stream.ts'
 import { type Answer, decodeWants, encodeAnswers, type Want } from './bitswap-wire.ts'
 import { type FaultKind, type FaultPlan, FaultSchedule } from './fault.ts'
 import type { PeerStats } from './peer-commands.ts'
@@ -35,7 +35,7 @@ interface Due {
 export class Responder {
   readonly #blocks: ReadonlyMap<string, Uint8Array>
   readonly #nextDelayMs: () => number
-  readonly #bytesPerS: number
+  readonly #bytesPerS: number | undefined
   /** When all that is to be sent so far will be, by the clock of `performance`. */
   #lineFreeMs = 0
   #schedule: FaultSchedule
@@ -51,12 +51,7 @@ export class Responder {
     sentBytes: 0
   }
 
-  constructor(
-    blocks: readonly Block[],
-    fault: FaultPlan,
-    nextDelayMs: () => number,
-    bytesPerS: number = Number.POSITIVE_INFINITY
-  ) {
+  constructor(blocks: readonly Block[], fault: FaultPlan, nextDelayMs: () => number, bytesPerS?: number) {
     this.#bytesPerS = bytesPerS
     this.#blocks = new Map(blocks.map(({ cid, bytes }) => [cid.toString(), bytes]))
     this.#nextDelayMs = nextDelayMs
@@ -145,8 +140,7 @@ export class Responder {
     const wanted = dues.filter(due => this.#take(connection, due))
     if (wanted.length === 0) return
     const message = encodeAnswers(wanted.map(({ answer }) => answer))
-    await this.#line(message.length)
-    await sendMessage(connection, message)
+    await sendMessage(connection, message, this.#passage(message.length))
     this.#counts.sentBytes += message.length
     for (const { answer, isSpoilt } of wanted) {
       if (answer.kind !== 'BLOCK') continue
@@ -160,11 +154,13 @@ export class Responder {
     }
   }
 
-  /** Takes as long as the line needs for so many bytes, after all that is to go over it before. */
-  async #line(bytes: number): Promise<void> {
-    if (this.#bytesPerS === Number.POSITIVE_INFINITY) return
-    this.#lineFreeMs = Math.max(this.#lineFreeMs, performance.now()) + (1_000 * bytes) / this.#bytesPerS
-    await sleep(this.#lineFreeMs - performance.now())
+  /** When so many bytes can go over the line, after all that is to go over it before. */
+  #passage(bytes: number): Passage | undefined {
+    const bytesPerS = this.#bytesPerS
+    if (bytesPerS === undefined) return undefined
+    const beginMs = Math.max(this.#lineFreeMs, performance.now())
+    this.#lineFreeMs = beginMs + (1_000 * bytes) / bytesPerS
+    return { beginMs, bytesPerS }
   }
 
   async #drip(connection: Connection, due: Due): Promise<void> {
