@@ -32,6 +32,9 @@ const MAX_OFFERS = 16
 /** If nothing came from anybody for this long, in ms, more of the providers that were given are connected to. */
 const MORE_AFTER_MS = 100
 
+/** If nobody had room for it for this long, in ms, and again after that: those that are connected are too slow. */
+const CROWDED_MS = 250
+
 /** Without a block for this long, in ms, other providers are looked for. */
 const SEARCH_AFTER_MS = 1_000
 
@@ -60,6 +63,7 @@ export class BlockFetch implements ProgressListener, Relievable {
   readonly #hedge: Hedge
   readonly #retry: Retry
   readonly #more: Deadline
+  #crowded: Deadline
   readonly #search: Deadline
   /** Whether providers were looked for since those were last asked once more who have said nothing. */
   #isSearched = false
@@ -84,6 +88,7 @@ export class BlockFetch implements ProgressListener, Relievable {
     this.#more = deadlines.add(MORE_AFTER_MS, () => {
       if (context.lastBlockMs < beganAtMs) context.connectMore(this)
     })
+    this.#crowded = deadlines.add(CROWDED_MS, () => this.#onCrowded())
     this.#search = deadlines.add(SEARCH_AFTER_MS, () => context.search(this))
   }
 
@@ -216,6 +221,7 @@ export class BlockFetch implements ProgressListener, Relievable {
       this.#context.withdraw(this.#probe.supplier, this)
     this.#hedge.cancel()
     this.#more.cancel()
+    this.#crowded.cancel()
     this.#search.cancel()
     this.#retry.cancel()
     for (const supplier of this.#addressed) this.#context.withdraw(supplier, this)
@@ -354,6 +360,13 @@ export class BlockFetch implements ProgressListener, Relievable {
   get #isAnybodyKnown(): boolean {
     for (const { pace } of this.#context.suppliers()) if (pace.isKnown) return true
     return false
+  }
+
+  /** It has waited for somebody to have room. Once it is asked of anybody, whether that takes long tells whether to connect to more. */
+  #onCrowded(): void {
+    if (this.isWaiting) return
+    if (this.#candidates.full().length > 0) this.#connectMore()
+    this.#crowded = this.#context.deadlines.add(CROWDED_MS, () => this.#onCrowded())
   }
 
   /** Those that are connected may not do. */

@@ -1740,6 +1740,28 @@ describe('providers that were given', () => {
     expect(takeMore(bench)).toContain(2)
   })
 
+  test('are connected to for what waits a quarter of a second for somebody to have room, and again', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a] = (await withKnown(bench, 10)) as [FakePeer]
+    for (let number = 0; number <= WINDOW; number++) bench.get(number)
+    await bench.settle()
+    expect(a.takeLines()).toHaveLength(WINDOW)
+    const more = async (ms: number): Promise<number[]> => {
+      takeMore(bench)
+      for (let passedMs = 0; passedMs < ms; passedMs += 25) {
+        // It gets on, with what it was asked for.
+        a.trickle(16_384)
+        await bench.advance(25)
+      }
+      return takeMore(bench).filter(number => number === WINDOW)
+    }
+    await more(MORE_AFTER_MS + 25)
+    expect(await more(75)).toEqual([])
+    expect(await more(75)).toEqual([WINDOW])
+    expect(await more(150)).toEqual([])
+    expect(await more(100)).toEqual([WINDOW])
+  })
+
   test('are connected to when nobody who is connected says that it has the block, again and again', async () => {
     const bench = new Bench()
     const [a] = (await withKnown(bench, 100)) as [FakePeer]
