@@ -164,7 +164,7 @@ describe('fetch', () => {
     const path = join(await newFolder(), 'file')
     const { code, stdout, stderr } = await run('fetch', cid, ...from('near', 'mute'), '-o', path)
     expect({ code, stdout: stdout.toString() }).toEqual({ code: 0, stdout: '' })
-    expect(stderr).toMatch(/^fetched .+: 1\.1 MB in .+ s, .+\/s, from 1 peer\n$/)
+    expect(stderr).toMatch(/^fetched .+: 1\.1 MB in .+ m?s, .+\/s, from 1 peer\n$/)
     expect((await readFile(path)).equals(makeBytes(FILE))).toBe(true)
   })
 
