@@ -267,7 +267,7 @@ describe('a peer that is known', () => {
   describe('and has no room', () => {
     const wanted = WINDOW + 10
 
-    /** Peers that take so long, all blocks wanted, and how much each was asked for. */
+    /** Peers that take so long, of which more blocks are wanted than one of them is asked for at once. */
     async function withWanted(bench: Bench, ...everyMs: readonly number[]): Promise<FakePeer[]> {
       const peers = await withKnown(bench, ...everyMs)
       useUpTrials(bench)
