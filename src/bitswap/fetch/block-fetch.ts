@@ -2,13 +2,13 @@ import type { CID } from 'multiformats/cid'
 import type { Deadline } from '../../core/deadlines.ts'
 import type { Ask, AskKind } from './ask.ts'
 import { Candidates } from './candidates.ts'
+import { Choice } from './choice.ts'
 import type { FetchContext } from './fetch-context.ts'
 import { type FetchProgress, type ProgressListener, progress } from './fetch-progress.ts'
 import { Hedge } from './hedge.ts'
 import { LiveAsks } from './live-asks.ts'
 import { PendingConnections } from './pending-connections.ts'
 import { pickProbe } from './probe.ts'
-import { isAsGood, pickAmongBest, type Ranked, rank, type Standing } from './ranking.ts'
 import type { Relievable } from './relief.ts'
 import { Retry } from './retry.ts'
 import type { Supplier } from './supplier.ts'
@@ -48,16 +48,11 @@ export class BlockFetch implements ProgressListener, Relievable {
   readonly #context: FetchContext
   readonly #waiters = new Waiters(() => this.#end())
   readonly #candidates: Candidates
+  readonly #choice: Choice
   /** Who was asked anything on the connection that stands, and has to be told when it is over. */
   readonly #addressed = new Set<Supplier>()
   /** Those of whom it is not known what becomes of it. */
   readonly #live = new LiveAsks()
-  /** Of those that stand as any other, who never delivered anything is told apart, unless he says that he has this block. */
-  readonly #standingOf = (supplier: Supplier): Standing => {
-    const standing = this.#context.standing(supplier)
-    const isKnown = supplier.pace.isKnown || supplier.hasPromised(this.multihash)
-    return standing === 'ORDINARY' && !isKnown ? 'UNKNOWN' : standing
-  }
   /** What a peer was asked besides, to find out how it does. */
   #probe: Ask | undefined
   readonly #hedge: Hedge
@@ -68,7 +63,6 @@ export class BlockFetch implements ProgressListener, Relievable {
   /** Whether providers were looked for since those were last asked once more who have said nothing. */
   #isSearched = false
   readonly #connecting: PendingConnections
-  #isPatient = false
   #isOver = false
   #isAdvancing = false
   /** Whether others were asked while this node may have been cut off, and it has not shown since that it is not. */
@@ -80,6 +74,7 @@ export class BlockFetch implements ProgressListener, Relievable {
     this.#context = context
     const { deadlines, random } = context
     this.#candidates = new Candidates(context, multihash)
+    this.#choice = new Choice(context, this.#candidates, multihash)
     const isWordDue = (): boolean => this.#candidates.wordsDue > 0
     this.#hedge = new Hedge(context, this.#live, isWordDue, isFree => this.#onLate(isFree))
     this.#retry = new Retry(deadlines, random, () => this.#onRetry())
@@ -99,7 +94,7 @@ export class BlockFetch implements ProgressListener, Relievable {
 
   /** Whether it did better to wait for somebody who had no room, when it was last to ask. */
   get isPatient(): boolean {
-    return this.#isPatient
+    return this.#choice.isPatient
   }
 
   get idleTrialSinceMs(): number | undefined {
@@ -125,7 +120,7 @@ export class BlockFetch implements ProgressListener, Relievable {
   joined(supplier: Supplier): void {
     if (!this.isWaiting) this.advance()
     // Nothing is known of anybody, so it may be wise not to wait for who was asked first.
-    else if (!this.#isAnybodyKnown && this.#candidates.has(supplier))
+    else if (!this.#choice.isAnybodyKnown && this.#candidates.has(supplier))
       this.#tellAsked(this.#askAround([supplier]))
   }
 
@@ -246,7 +241,8 @@ export class BlockFetch implements ProgressListener, Relievable {
 
   #askOne(): boolean {
     const shed = new Set<Supplier>()
-    for (let supplier = this.#choose(shed); supplier !== undefined; supplier = this.#choose(shed)) {
+    const next = (): Supplier | undefined => this.#choice.next(shed, !this.isWaiting)
+    for (let supplier = next(); supplier !== undefined; supplier = next()) {
       if (this.#ask(supplier)) return true
       shed.add(supplier)
     }
@@ -269,7 +265,7 @@ export class BlockFetch implements ProgressListener, Relievable {
     this.#hedge.plan(this.#context.hedgeAfterMs(), false)
     this.#candidates.asked(supplier)
     if (kind === 'HAVE') return true
-    if (this.#standingOf(supplier) === 'ORDINARY') this.#askBesides()
+    if (this.#choice.standingOf(supplier) === 'ORDINARY') this.#askBesides()
     const racers = this.#isUnsure(supplier) ? this.#askAround() : []
     this.#tellAsked([supplier, ...racers])
     return true
@@ -304,7 +300,7 @@ export class BlockFetch implements ProgressListener, Relievable {
   #askBesides(): void {
     if (this.#probe !== undefined) return
     const left = this.#candidates.list()
-    const supplier = pickProbe(left, this.#live, this.#standingOf, this.#context)
+    const supplier = pickProbe(left, this.#live, this.#choice.standingOf, this.#context)
     this.#probe = supplier && this.#context.ask(supplier, this, 'BLOCK')
     if (this.#probe !== undefined) this.#candidates.asked(this.#probe.supplier)
   }
@@ -313,15 +309,17 @@ export class BlockFetch implements ProgressListener, Relievable {
   #isUnsure(supplier: Supplier): boolean {
     if (supplier.hasPromised(this.multihash)) return false
     if (supplier.pace.hitShare < LIKELY_SHARE) return true
-    return !this.#isAnybodyKnown
+    return !this.#choice.isAnybodyKnown
   }
 
   /**
    * Asks others as well: for the block while nothing is known of anybody and few are asked, else whether they have it.
    * Returns who was asked for the block.
    */
-  #askAround(others: readonly Supplier[] = this.#ranked().map(({ supplier }) => supplier)): Supplier[] {
-    const isNew = !this.#isAnybodyKnown && !this.#context.isOutage
+  #askAround(
+    others: readonly Supplier[] = this.#choice.ranked().map(({ supplier }) => supplier)
+  ): Supplier[] {
+    const isNew = !this.#choice.isAnybodyKnown && !this.#context.isOutage
     const racers: Supplier[] = []
     for (const supplier of others) {
       const isRacer = isNew && this.#live.size < MAX_RACERS && supplier.asks.size === 0
@@ -357,11 +355,6 @@ export class BlockFetch implements ProgressListener, Relievable {
     this.#context.advanceAll()
   }
 
-  get #isAnybodyKnown(): boolean {
-    for (const { pace } of this.#context.suppliers()) if (pace.isKnown) return true
-    return false
-  }
-
   /** It has waited for somebody to have room. Once it is asked of anybody, whether that takes long tells whether to connect to more. */
   #onCrowded(): void {
     if (this.isWaiting) return
@@ -372,44 +365,6 @@ export class BlockFetch implements ProgressListener, Relievable {
   /** Those that are connected may not do. */
   #connectMore(): void {
     if (!this.#isOver && !this.#connecting.isAnySoon) this.#context.connectMore(this)
-  }
-
-  /** Who may never send anything is not asked for more than one block while one that is known will have room. */
-  #choose(except: ReadonlySet<Supplier>): Supplier | undefined {
-    const mayKnownHaveRoom = this.#candidates.mayKnownHaveRoom
-    const isMeant = ({ supplier }: Ranked): boolean =>
-      !except.has(supplier) && !(mayKnownHaveRoom && supplier.isFirstBlockDue)
-    const ranked = this.#ranked().filter(isMeant)
-    this.#isPatient = !this.isWaiting && this.#isBetterToWait(ranked[0])
-    return this.#isPatient ? undefined : pickAmongBest(ranked, this.#context.random)
-  }
-
-  /**
-   * Whether somebody is expected to deliver the block sooner than the best of those that have room, although he has none. Who is
-   * not known is asked instead, unless one that is known would soon have delivered all there is to fetch.
-   */
-  #isBetterToWait(best: Ranked | undefined): boolean {
-    const full =
-      best === undefined ? [] : this.#candidates.full().filter(supplier => this.#isReliable(supplier))
-    if (best === undefined || full.length === 0) return false
-    if (this.#isReliable(best.supplier))
-      return this.#rank([best.supplier, ...full])[0]!.supplier !== best.supplier
-    const { deadlines, wanted } = this.#context
-    const allMs = full.map(({ pace }) => pace.expectedMs(deadlines.awakeMs, Infinity, wanted))
-    return this.#standingOf(best.supplier) === 'UNKNOWN' && !isAsGood(best.costMs, Math.min(...allMs))
-  }
-
-  #isReliable(supplier: Supplier): boolean {
-    return supplier.pace.isKnown && this.#context.standing(supplier) === 'ORDINARY'
-  }
-
-  /** Who can be asked of those that stand best, the best first. */
-  #ranked(): Ranked[] {
-    return this.#rank(this.#candidates.list())
-  }
-
-  #rank(suppliers: readonly Supplier[]): Ranked[] {
-    return rank(suppliers, this.multihash, this.#standingOf, this.#context.deadlines.awakeMs)
   }
 
   /** Nobody is left to ask: more are looked for, unless there will be some. */

@@ -1,13 +1,11 @@
-import type { Logger, Stream } from '@libp2p/interface'
+import type { Logger } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 import type { Deadlines } from '../../core/deadlines.ts'
 import { type Clock, FAILURE, type Protection, SUCCESS } from '../../core/index.ts'
-import type { AutoTuner } from '../auto-tuner.ts'
 import { isPeersFault, isTimeout, isUnsupported } from '../blame.ts'
 import { readMultihash } from '../multihash.ts'
 import type { PeerLink } from '../peer-link.ts'
 import type { Limits } from '../tuning.ts'
-import type { WantResult } from '../want-result.ts'
 import type { Ask, AskKind } from './ask.ts'
 import { AskBudget } from './ask-budget.ts'
 import { AskCalls } from './ask-calls.ts'
@@ -17,11 +15,13 @@ import { type HasherLoader, hashBlock, isLike, type Prefix, readPrefix } from '.
 import type { Fault } from './fault.ts'
 import type { FetchContext } from './fetch-context.ts'
 import { type FetchProgress, progress } from './fetch-progress.ts'
+import type { FetcherHost } from './fetcher-host.ts'
 import { HedgeDelay } from './hedge-delay.ts'
 import { LifeSigns } from './life-signs.ts'
 import { Outbox } from './outbox.ts'
 import type { Standing } from './ranking.ts'
 import { Relief } from './relief.ts'
+import { advanceAll } from './round.ts'
 import { Searches } from './searches.ts'
 import { Supplier } from './supplier.ts'
 import { TrialBudget } from './trial-budget.ts'
@@ -36,32 +36,6 @@ const MAX_WANTED = 4096
 
 /** Who is outrun with a block, and gets on, is left so many that it is to send next: on a slow line, what it began to send. */
 const MAX_NEXT = 6
-
-/** If so many fetches in a row find that they do better to wait for somebody who has no room, others do that were to wait. */
-const MAX_PATIENT = 4
-
-/** Who is told how asking peers for blocks goes. */
-export type LoadObserver = Pick<AutoTuner, 'answered' | 'failed' | 'hedged' | 'hedgeRefused'>
-
-/** What the fetcher needs of the node. */
-export interface FetcherHost {
-  /** Whether blocks may be asked of a peer at all. */
-  isAllowed(key: string): boolean
-  /** Opens a stream to a peer for our own wants. */
-  open(link: PeerLink): Promise<Stream>
-  /** Connects to more of the providers that were given for a block. */
-  connectMore(fetch: BlockFetch): void
-  /** Looks for providers of a block and connects to them; whoever is found becomes a supplier. */
-  findProviders(fetch: BlockFetch, signal: AbortSignal): Promise<void>
-  /** Who is told how asking goes. */
-  readonly load: LoadObserver
-  /** Something that was asked of a peer is over. */
-  onWant(result: WantResult, elapsedMs: number): void
-  /** A peer did something wrong. */
-  onFault(link: PeerLink, fault: Fault, cid: CID | undefined): void
-  /** A peer delivered a block; `wasRefused` if enforcing would have kept it from being asked. */
-  onDelivered(link: PeerLink, wasRefused: boolean): void
-}
 
 /** Options of one fetch. */
 export interface FetchOptions {
@@ -277,14 +251,9 @@ export class BlockFetcher implements FetchContext {
   }
 
   advanceAll(): void {
-    let patient = 0
-    for (const fetch of [...this.#fetches.values()]) {
-      if (fetch.isWaiting || (fetch.isPatient && patient === MAX_PATIENT)) continue
-      // With thousands of fetches, most would find out at some cost that nobody has room.
-      if (this.#isEverybodyBusy) return
-      fetch.advance()
-      patient = fetch.isPatient ? patient + 1 : 0
-    }
+    const mayBeAsked = (): Supplier[] =>
+      [...this.#suppliers.values()].filter(supplier => this.mayAsk(supplier))
+    advanceAll([...this.#fetches.values()], mayBeAsked)
   }
 
   get isOutage(): boolean {
@@ -344,15 +313,6 @@ export class BlockFetcher implements FetchContext {
     } catch (error) {
       this.#log.error('a listener failed - %e', error)
     }
-  }
-
-  /** Whether all who may be asked have enough to do. Who may never send anything has with one block, while there are others. */
-  get #isEverybodyBusy(): boolean {
-    const suppliers = [...this.#suppliers.values()].filter(supplier => this.mayAsk(supplier))
-    const isAnyKnown = suppliers.some(({ pace }) => pace.isKnown)
-    const isBusy = (supplier: Supplier): boolean =>
-      supplier.isFull || (isAnyKnown && supplier.isFirstBlockDue)
-    return suppliers.length > 0 && suppliers.every(isBusy)
   }
 
   /** Whether nothing at all arrives although several peers that usually answer should have. */

@@ -19,11 +19,12 @@ import { BITSWAP_PROTOCOLS } from '../protocols.ts'
 import type { Limits } from '../tuning.ts'
 import type { WantResult } from '../want-result.ts'
 import type { BlockFetch } from './block-fetch.ts'
-import { BlockFetcher, type FetchOptions, type LoadObserver } from './block-fetcher.ts'
+import { BlockFetcher, type FetchOptions } from './block-fetcher.ts'
 import { type HasherLoader, loadSha2 } from './block-hash.ts'
 import { type Evidence, EvidenceLog } from './evidence-log.ts'
 import type { Fault } from './fault.ts'
 import type { FetchProgress, ProgressListener } from './fetch-progress.ts'
+import type { LoadObserver } from './fetcher-host.ts'
 import { type Provider, type ProviderRouting, ProviderSearch, peerOf } from './provider-search.ts'
 
 /** Code of the identity function in the multicodec table: the "digest" is the block. */

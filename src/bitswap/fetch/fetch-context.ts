@@ -1,21 +1,16 @@
 import type { Ask, AskKind } from './ask.ts'
 import type { BlockFetch } from './block-fetch.ts'
-import type { CandidateContext } from './candidates.ts'
+import type { ChoiceContext } from './choice.ts'
 import type { HedgeContext } from './hedge.ts'
 import type { ProbeContext } from './probe.ts'
-import type { Standing } from './ranking.ts'
 import type { Supplier } from './supplier.ts'
 
 /** What a fetch needs of whoever runs it. */
-export interface FetchContext extends CandidateContext, HedgeContext, ProbeContext {
-  readonly random: () => number
+export interface FetchContext extends ChoiceContext, HedgeContext, ProbeContext {
   /** Whether nothing arrives from so many that this node may be cut off. */
   readonly isOutage: boolean
-  /** How many blocks are being fetched. */
-  readonly wanted: number
   /** When a block came last, whichever and from whomever, in ms awake. */
   readonly lastBlockMs: number
-  standing(supplier: Supplier): Standing
   /** Asks a peer; `undefined` if it may not be asked after all. */
   ask(supplier: Supplier, fetch: BlockFetch, kind: AskKind): Ask | undefined
   /** Takes back what was asked of a peer for this fetch. */

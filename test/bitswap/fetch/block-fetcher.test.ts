@@ -1762,6 +1762,28 @@ describe('providers that were given', () => {
     expect(await more(100)).toEqual([WINDOW])
   })
 
+  test('are not connected to for what is asked of somebody by then, though others have no room', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const peers = await withKnown(bench, 10, 10)
+    for (let number = 0; number <= 2 * WINDOW; number++) bench.get(number)
+    await bench.settle()
+    const asked = peers.map(peer => peer.takeLines())
+    expect(asked.map(lines => lines.length)).toEqual([WINDOW, WINDOW])
+    const more = async (ms: number): Promise<number[]> => {
+      takeMore(bench)
+      for (let passedMs = 0; passedMs < ms; passedMs += 25) {
+        for (const peer of peers) peer.trickle(16_384)
+        await bench.advance(25)
+      }
+      return takeMore(bench).filter(number => number === 2 * WINDOW)
+    }
+    await more(200)
+    await peers[0]!.send(Number(asked[0]![0]!.replace('want ', '')))
+    await bench.settle()
+    expect(peers[0]!.takeLines()).toEqual([`want ${2 * WINDOW}`])
+    expect(await more(150)).toEqual([])
+  })
+
   test('are connected to when nobody who is connected says that it has the block, again and again', async () => {
     const bench = new Bench()
     const [a] = (await withKnown(bench, 100)) as [FakePeer]
