@@ -29,7 +29,7 @@ const MAX_RACERS = 3
 /** Offers after which a recovering peer has earned a request: its share is a tenth at least. */
 const MAX_OFFERS = 16
 
-/** If nothing came from anybody for this long, in ms, more of the providers that were given are connected to. */
+/** If nothing came from anybody for this long, in ms, and again after that, more of the providers that were given are connected to. */
 const MORE_AFTER_MS = 100
 
 /** If nobody had room for it for this long, in ms, and again after that: those that are connected are too slow. */
@@ -57,7 +57,8 @@ export class BlockFetch implements ProgressListener, Relievable {
   #probe: Ask | undefined
   readonly #hedge: Hedge
   readonly #retry: Retry
-  readonly #more: Deadline
+  readonly #beganAtMs: number
+  #more: Deadline
   #crowded: Deadline
   readonly #search: Deadline
   /** Whether providers were looked for since those were last asked once more who have said nothing. */
@@ -79,10 +80,8 @@ export class BlockFetch implements ProgressListener, Relievable {
     this.#hedge = new Hedge(context, this.#live, isWordDue, isFree => this.#onLate(isFree))
     this.#retry = new Retry(deadlines, random, () => this.#onRetry())
     this.#connecting = new PendingConnections(deadlines)
-    const beganAtMs = deadlines.awakeMs
-    this.#more = deadlines.add(MORE_AFTER_MS, () => {
-      if (context.lastBlockMs < beganAtMs) context.connectMore(this)
-    })
+    this.#beganAtMs = deadlines.awakeMs
+    this.#more = deadlines.add(MORE_AFTER_MS, () => this.#onNothingCame(() => context.connectMore(this)))
     this.#crowded = deadlines.add(CROWDED_MS, () => this.#onCrowded())
     this.#search = deadlines.add(SEARCH_AFTER_MS, () => context.search(this))
   }
@@ -355,11 +354,24 @@ export class BlockFetch implements ProgressListener, Relievable {
     this.#context.advanceAll()
   }
 
+  /**
+   * Nothing came from anybody since it is wanted: those that are connected are too few for what is wanted, or do not do. The
+   * first time, that is so whoever is being connected to.
+   */
+  #onNothingCame(connectMore: () => void): void {
+    if (this.#context.lastBlockMs >= this.#beganAtMs) return
+    // Before anybody is told, who may give up.
+    this.#more = this.#context.deadlines.add(MORE_AFTER_MS, () =>
+      this.#onNothingCame(() => this.#connectMore())
+    )
+    connectMore()
+  }
+
   /** It has waited for somebody to have room. Once it is asked of anybody, whether that takes long tells whether to connect to more. */
   #onCrowded(): void {
     if (this.isWaiting) return
-    if (this.#candidates.full().length > 0) this.#connectMore()
     this.#crowded = this.#context.deadlines.add(CROWDED_MS, () => this.#onCrowded())
+    if (this.#candidates.full().length > 0) this.#connectMore()
   }
 
   /** Those that are connected may not do. */

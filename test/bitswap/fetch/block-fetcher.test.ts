@@ -3,6 +3,7 @@ import { StreamResetError, UnsupportedProtocolError } from '@libp2p/interface'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { describe, expect, test } from 'vitest'
+import type { BlockFetch } from '../../../src/bitswap/fetch/block-fetch.ts'
 import type { FetchProgress } from '../../../src/bitswap/fetch/fetch-progress.ts'
 import { readMultihash } from '../../../src/bitswap/multihash.ts'
 import { tripAt } from '../../../src/core/index.ts'
@@ -18,6 +19,9 @@ const WINDOW = 29
 
 /** More providers are connected to when nothing came from anybody for this long, in ms. */
 const MORE_AFTER_MS = 100
+
+/** After how long, in ms, that nobody has room leads to more of them. */
+const CROWDED_MS = 250
 
 /** Nobody is tried out any more for a while. */
 function useUpTrials(bench: Bench): void {
@@ -1707,7 +1711,7 @@ describe('providers that were given', () => {
     return bench.more.splice(0)
   }
 
-  test('are connected to when nothing comes, as soon as a block takes long, or a peer does not do', async () => {
+  test('are connected to when nothing comes, and again, as soon as a block takes long, or a peer does not do', async () => {
     const bench = new Bench()
     const [a, b] = bench.connect(2) as [FakePeer, FakePeer]
     bench.get(0)
@@ -1715,9 +1719,11 @@ describe('providers that were given', () => {
     expect(takeMore(bench)).toEqual([])
     await bench.advance(50)
     expect(takeMore(bench)).toEqual([0])
-    await bench.advance(UNKNOWN_HEDGE_MS - MORE_AFTER_MS - 50)
+    await bench.advance(50)
     expect(takeMore(bench)).toEqual([])
     await bench.advance(50)
+    expect(takeMore(bench)).toEqual([0])
+    await bench.advance(UNKNOWN_HEDGE_MS - 2 * MORE_AFTER_MS)
     expect(takeMore(bench)).toEqual([0])
     a.tell(0, false)
     expect(takeMore(bench)).toEqual([0])
@@ -1743,23 +1749,70 @@ describe('providers that were given', () => {
   test('are connected to for what waits a quarter of a second for somebody to have room, and again', async () => {
     const bench = new Bench({ hedgeShare: 0 })
     const [a] = (await withKnown(bench, 10)) as [FakePeer]
-    for (let number = 0; number <= WINDOW; number++) bench.get(number)
+    const last = WINDOW + 2
+    for (let number = 0; number <= last; number++) bench.get(number)
+    await bench.advance(25)
+    await a.send(0)
     await bench.settle()
-    expect(a.takeLines()).toHaveLength(WINDOW)
+    // With each block there is room for one more.
+    expect(a.takeLines()).toHaveLength(last)
     const more = async (ms: number): Promise<number[]> => {
-      takeMore(bench)
       for (let passedMs = 0; passedMs < ms; passedMs += 25) {
         // It gets on, with what it was asked for.
         a.trickle(16_384)
         await bench.advance(25)
       }
-      return takeMore(bench).filter(number => number === WINDOW)
+      return takeMore(bench).filter(number => number === last)
     }
-    await more(MORE_AFTER_MS + 25)
-    expect(await more(75)).toEqual([])
-    expect(await more(75)).toEqual([WINDOW])
-    expect(await more(150)).toEqual([])
-    expect(await more(100)).toEqual([WINDOW])
+    expect(await more(200)).toEqual([])
+    expect(await more(50)).toEqual([last])
+    expect(await more(200)).toEqual([])
+    expect(await more(50)).toEqual([last])
+  })
+
+  test('are not connected to again, as nothing comes, while some are being connected to', async () => {
+    const bench = new Bench()
+    let fetch: BlockFetch | undefined
+    bench.onFetch = begun => {
+      fetch = begun
+    }
+    bench.get(0)
+    await bench.advance(MORE_AFTER_MS + 25)
+    expect(takeMore(bench)).toEqual([0])
+    const connected = Promise.withResolvers<void>()
+    fetch!.expectPeers(connected.promise)
+    await bench.advance(MORE_AFTER_MS)
+    expect(takeMore(bench)).toEqual([])
+    connected.resolve()
+    await bench.advance(MORE_AFTER_MS)
+    expect(takeMore(bench)).toEqual([0])
+  })
+
+  test('end the fetch if the caller gives up when told of them', async () => {
+    const bench = new Bench()
+    const got = bench.get(0)
+    bench.onMore = () => got.abort()
+    await bench.advance(REST_MS)
+    expect([takeMore(bench), bench.remains]).toEqual([[0], NOTHING])
+  })
+
+  test('end one that waits for somebody to have room if the caller gives up when told of them', async () => {
+    const bench = new Bench({ hedgeShare: 0 })
+    const [a] = (await withKnown(bench, 10)) as [FakePeer]
+    const others = Array.from({ length: WINDOW + 2 }, (_, number) => bench.get(number))
+    const waits = bench.get(WINDOW + 2)
+    await a.send(0)
+    bench.onMore = () => {
+      if (bench.more.includes(WINDOW + 2)) waits.abort()
+    }
+    for (let passedMs = 0; passedMs <= CROWDED_MS; passedMs += 25) {
+      a.trickle(16_384)
+      await bench.advance(25)
+    }
+    expect(bench.more).toContain(WINDOW + 2)
+    for (const other of others) other.abort()
+    await bench.advance(REST_MS)
+    expect(bench.remains).toEqual(NOTHING)
   })
 
   test('are not connected to for what is asked of somebody by then, though others have no room', async () => {
@@ -1802,7 +1855,7 @@ describe('providers that were given', () => {
     // As nothing came at all, and as the word is late.
     expect(takeMore(bench)).toEqual([0, 0])
     await bench.advance(125)
-    expect(takeMore(bench)).toEqual([0])
+    expect(takeMore(bench)).toEqual([0, 0])
   })
 
   test('are not connected to for a block that nobody waits for any longer', async () => {
@@ -1854,6 +1907,7 @@ describe('providers that were given', () => {
     a.tell(0, false)
     expect(takeMore(bench)).toEqual([])
     await bench.advance(25)
+    expect(takeMore(bench)).toEqual([0])
     b.tell(0, false)
     expect(takeMore(bench)).toEqual([0])
     // That they are connected in the end changes nothing.

@@ -221,6 +221,8 @@ export class Bench {
   readonly more: number[] = []
   /** What is done with a fetch when it begins. */
   onFetch: (fetch: BlockFetch) => void = () => {}
+  /** What happens while more are being connected to. */
+  onMore: () => void = () => {}
   /** How a search goes. */
   onSearch: (fetch: BlockFetch, signal: AbortSignal) => Promise<void> = async () => {}
   readonly logger = createLogger()
@@ -253,7 +255,10 @@ export class Bench {
       {
         open: async link =>
           this.#peers.get(link)?.onOpen() ?? Promise.reject(new ConnectionClosedError('gone')),
-        connectMore: fetch => this.more.push(numberOf(fetch.cid)),
+        connectMore: fetch => {
+          this.more.push(numberOf(fetch.cid))
+          this.onMore()
+        },
         findProviders: (fetch, signal) => {
           this.searches.push({ number: numberOf(fetch.cid), signal })
           return this.onSearch(fetch, signal)
